@@ -27,10 +27,10 @@ test: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 test-slow: install
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest --numprocesses auto --dist loadfile -m slow
 
 format: install
 	$(BIN)/ruff format .

@@ -38,7 +38,15 @@ setup(
     extras_require={
         "text": ["keras-hub"],
         "kubeflow": ["kfp"],
-        "dev": ["hypothesis", "mypy", "pytest", "pytest-timeout", "ruff", "types-PyYAML"],
+        "dev": [
+            "hypothesis",
+            "mypy",
+            "pytest",
+            "pytest-timeout",
+            "pytest-xdist",
+            "ruff",
+            "types-PyYAML",
+        ],
     },
     entry_points={"console_scripts": ["tfmtl = pipelines.cli:main"]},
     classifiers=[

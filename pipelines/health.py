@@ -11,6 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
+from tfmtl.processor import bfloat16_flags
+
 _OLDEST, _NEWEST = (3, 11), (3, 13)
 _PACKAGES = (
     "tensorflow",
@@ -89,18 +91,10 @@ def _scann() -> Check:
 
 
 def _processor() -> Check:
-    flags = _cpu_flags()
-    found = [flag for flag in ("amx_bf16", "avx512_bf16") if flag in flags]
+    found = bfloat16_flags()
     remedy = "no bfloat16: training computes in float32, which is slower"
     text = f"{os.cpu_count()} cores, {', '.join(found) or 'no bfloat16'}"
     return _check("processor", bool(found), text, remedy, needed=False)
-
-
-def _cpu_flags() -> set[str]:
-    for line in _lines(Path("/proc/cpuinfo")):
-        if line.startswith("flags"):
-            return set(line.split())
-    return set()
 
 
 def _c_library() -> Check:

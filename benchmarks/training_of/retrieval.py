@@ -10,7 +10,8 @@ from statistics import median
 import numpy as np
 
 from benchmarks.figures import Bar, Row
-from tfmtl.evaluation.retrieval import ranks, recall_at
+from tfmtl.evaluation.ranks import ranks
+from tfmtl.evaluation.retrieval import recall_at
 
 ITEMS, DIM, KS = 100_000, 64, (1, 10, 100)
 PEER = Path(__file__).parent / "peers" / "tfrs_topk.py"

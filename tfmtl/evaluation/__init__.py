@@ -13,8 +13,9 @@ from tfmtl.evaluation.binary import (
     pr_auc,
 )
 from tfmtl.evaluation.gate import Outcome, Rule, Verdict, check
+from tfmtl.evaluation.ranks import ranks
 from tfmtl.evaluation.regression import mae, rmse
-from tfmtl.evaluation.retrieval import mrr, ndcg_at, ranks, recall_at
+from tfmtl.evaluation.retrieval import mrr, ndcg_at, recall_at
 from tfmtl.evaluation.slices import Figures, Summary, summarize
 from tfmtl.evaluation.tasks import (
     evaluate_binary,

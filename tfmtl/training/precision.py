@@ -1,8 +1,7 @@
 """In which precision the dense layers compute."""
 
-from pathlib import Path
-
 from tfmtl.config import Training
+from tfmtl.processor import bfloat16_flags
 
 
 def dtype_policy(spec: Training) -> str:
@@ -16,14 +15,5 @@ def dtype_policy(spec: Training) -> str:
         `mixed_bfloat16` or `float32`.
     """
     if spec.precision == "auto":
-        return "mixed_bfloat16" if multiplies_bfloat16() else "float32"
+        return "mixed_bfloat16" if bfloat16_flags() else "float32"
     return "mixed_bfloat16" if spec.precision == "bfloat16" else "float32"
-
-
-def multiplies_bfloat16() -> bool:
-    """Whether the processor multiplies in bfloat16; False where that cannot be read."""
-    try:
-        known = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
-    except OSError:
-        return False
-    return "amx_bf16" in known or "avx512_bf16" in known
