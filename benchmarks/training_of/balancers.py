@@ -32,7 +32,7 @@ def measured(work: Path, quick: bool) -> tuple[list[Row], list[Bar]]:
         steps[kind] = training_step(model, data)
         if isinstance(model.balancer, GradientBalancer):
             gradient.add(kind)
-    took = seconds(steps, rounds=7 if quick else 25)
+    took = seconds(steps, rounds=7 if quick else 51)
     rows = [Row(f"step, balancer {kind}", 1e3 * took[kind], "ms") for kind in kinds]
     bars = [
         Bar(
