@@ -62,9 +62,7 @@ def data_files(config: Config, data: Path) -> Iterator[tuple[str, int, int]]:
 
     A path is relative to the data directory where the configuration's is.
     """
-    for table in (config.source.log, config.source.items, config.source.users):
-        if table is None:
-            continue
+    for table in config.source.tables.values():
         for path in _matches(data, table.path):
             status = path.stat()
             inside = path.is_relative_to(data)

@@ -29,5 +29,10 @@ COMPONENTS: tuple[Component, ...] = (
     pusher.COMPONENT,
 )
 
-PUBLISHED = {"evaluation.json": "evaluation/evaluation.json", "model": "model"}
+PUBLISHED = {
+    "evaluation.json": "evaluation/evaluation.json",
+    "model": "model",
+    "schema.pbtxt": "schema/schema.pbtxt",
+    "anomalies.pbtxt": "anomalies/anomalies.pbtxt",
+}
 """What a run leaves beside `artifacts/`: its name there, and the artifact it is a copy of."""

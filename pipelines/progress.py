@@ -5,7 +5,7 @@ On a terminal the line moves; elsewhere a plain line is printed now and then, fo
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console, RenderableType
@@ -49,6 +49,11 @@ class Display:
         """Prints what there is to say about a component, on one line."""
         parts = ("  ", name.ljust(_NAME_WIDTH), " ", (state.ljust(7), style), text)
         self.console.print(Text.assemble(*parts), soft_wrap=True)
+
+    def below(self, lines: Iterable[str]) -> None:
+        """Prints what a component has to show below its line, such as a table."""
+        for line in lines:
+            self.console.print(Text.assemble("  ", " " * _NAME_WIDTH, " ", line), soft_wrap=True)
 
 
 class _Line:

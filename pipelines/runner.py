@@ -207,6 +207,7 @@ class _Session:
         self.display.line(
             component.name, "done", "  ".join(part for part in parts if part), "green"
         )
+        self.display.below(summary.get("lines", ()))
         return marker
 
     def _explained(self, component: Component, error: BaseException) -> Exception:

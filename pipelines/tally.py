@@ -18,7 +18,7 @@ class Tally:
         >>> tally = Tally()
         >>> tally.update(12_000, 50_000, "rows", "part 2")
         >>> tally.phase()  # doctest: +SKIP
-        '12,000/50,000 rows  8,000 rows/s  part 2'
+        '12,000/50,000 rows  24%  8,000 rows/s  part 2'
     """
 
     def __init__(self) -> None:
@@ -46,12 +46,13 @@ class Tally:
             self.done, self.total, self.unit, self.note = done, total, unit, note
 
     def phase(self) -> str:
-        """How far the current phase has come: its share, its speed, the time it will
-        still take at that speed, and its note."""
+        """How far the current phase has come: how much is done and which share that is, its speed,
+        the time it will still take at that speed, and its note."""
         with self._lock:
             if not self.unit:
                 return self.note
             of = f"/{self.total:,}" if self.total else ""
+            share = f"{min(self.done / self.total, 1.0):.0%}" if self.total else ""
             began, before = self._phase
             seconds = time.monotonic() - began
             known = seconds >= _SECONDS_FOR_A_RATE
@@ -60,7 +61,7 @@ class Tally:
             if known and self.total and before < self.done < self.total:
                 needed = seconds * (self.total - self.done) / (self.done - before)
                 left = f"{duration(needed)} left"
-            parts = (f"{self.done:,}{of} {self.unit}", speed, left, self.note)
+            parts = (f"{self.done:,}{of} {self.unit}", share, speed, left, self.note)
         return "  ".join(part for part in parts if part)
 
     def overall(self) -> str:

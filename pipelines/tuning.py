@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -18,9 +17,9 @@ import pyarrow.parquet as pq
 from pipelines.components import statistics_gen, trainer, transform
 from pipelines.components.base import Component, Context, PipelineError, Summary
 from pipelines.fingerprints import content_fingerprint
-from pipelines.preprocess.catalogue import KEY, TITLE, raw
+from pipelines.preprocess.catalogue import KEY, TITLE, encoded, item_inputs, raw
 from pipelines.preprocess.class_counts import declared, known_classes, regrouped
-from pipelines.preprocess.encoding import Encoder, column
+from pipelines.preprocess.encoding import Encoder
 from pipelines.preprocess.examples import Examples
 from pipelines.preprocess.record_batches import whole
 from pipelines.preprocess.writing import write_json, write_parquet
@@ -64,10 +63,10 @@ def keep_analysis(summary: Summary, context: Context, base: Path) -> Summary:
     artifact; the summary with the sizes that count."""
     shutil.copytree(base / "vocabularies", context.output / "vocabularies", dirs_exist_ok=True)
     before, known = load(base / "config.yaml").features.by_name, read_moments(base)
-    moments = read_moments(context.output)
+    moments, after = read_moments(context.output), context.config.features.by_name
     for name in moments.keys() & known.keys():
-        new, old = context.config.features.by_name[name], before.get(name)
-        if _meaning(new) == _meaning(old):
+        new, old = after.get(name), before.get(name)
+        if _meaning(new) is not None and _meaning(new) == _meaning(old):
             moments[name] = known[name]
     write_moments(context.output, moments)
     _check_classes(context)
@@ -94,7 +93,10 @@ def _check_classes(context: Context) -> None:
 
 
 def _meaning(feature: Feature | None) -> Any:
-    return isinstance(feature, NumericFeature) and (feature.raw, feature.scale)
+    if not isinstance(feature, NumericFeature):
+        return None
+    buckets = feature.bucketize.buckets if feature.bucketize else None
+    return feature.raw, feature.scale, buckets
 
 
 def keep_items(summary: Summary, context: Context, base: Path) -> Summary:
@@ -126,22 +128,16 @@ def keep_items(summary: Summary, context: Context, base: Path) -> Summary:
 
 def _encoded(items: pa.Table, config: Config, encoder: Encoder) -> pa.Table:
     """Rows of another model's catalogue with the inputs of this one."""
-    wanted = {raw(feature.raw) for feature in config.features.item}
-    missing = wanted.difference(items.column_names)
+    reads = {read.column for made in item_inputs(config) for read in made.reads}
+    missing = {raw(name) for name in reads}.difference(items.column_names)
     if missing:
         raise PipelineError(
             f"features.item: the items of the model that is tuned lack '{min(missing)[4:]}'; "
             "train a model anew to read it"
         )
-    names = [KEY, TITLE, columns.SAMPLING_PROBABILITY, *wanted]
+    names = [KEY, TITLE, columns.SAMPLING_PROBABILITY, *map(raw, reads)]
     arrays = {name: whole(items.column(name)) for name in names}
-    for feature in config.features.item:
-        values = arrays[raw(feature.raw)]
-        if isinstance(feature, NumericFeature):
-            floats = pc.fill_null(values.cast(pa.float32(), safe=False), np.nan)
-            arrays[feature.name] = column(encoder.numbers(feature, floats.to_numpy(False)))
-        else:
-            arrays[feature.name] = column(encoder.texts(feature, values))
+    arrays |= encoded(config, encoder, {name: arrays[raw(name)] for name in reads})
     return pa.table(arrays)
 
 

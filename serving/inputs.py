@@ -4,7 +4,7 @@ A request holds one batch. A value of one row, or a value that lacks the batch d
 repeated to the batch: one user beside a hundred candidates is written once. Values are cast to
 the declared type; a number that an integer type cannot hold exactly is refused. None is missing:
 "" among strings, NaN among floats, and a list that is missing is empty. Lists of different lengths
-are padded with what is missing.
+are padded with what is missing; vectors, whose size is declared, are not.
 """
 
 import math
@@ -36,26 +36,36 @@ def prepare(
     """
     _check_names(inputs, signature)
     arrays = {
-        name: _shaped(name, _cast(name, _filled(value, spec), spec), spec)
+        name: _shaped(name, _cast(name, _filled(name, value, spec), spec), spec)
         for name, value in inputs.items()
         for spec in [signature.inputs[name]]
     }
     return _broadcast(arrays, signature) if broadcast else arrays
 
 
-def _filled(value: Any, spec: TensorSpec) -> Any:
+def _filled(name: str, value: Any, spec: TensorSpec) -> Any:
     """The value with None replaced, and a batch's lists made as long as the longest."""
     if spec.dtype != "string" and not spec.dtype.startswith("float"):
         return value
     missing: Any = "" if spec.dtype == "string" else math.nan
-    of_lists = spec.shape is not None and len(spec.shape) > 1
+    if spec.shape is None or len(spec.shape) < 2:
+        if isinstance(value, list | tuple):
+            return [missing if item is None else item for item in value]
+        return missing if value is None else value
+    size = spec.shape[1]  # of vectors; other lists may have any
+    absent = [missing] * (size or 0)
     if value is None:
-        return [] if of_lists else missing
+        return absent
     if not isinstance(value, list | tuple):
         return value
-    if not of_lists or not any(isinstance(row, list | tuple) for row in value):
+    if size and all(row is None for row in value):
+        return [absent] * len(value)
+    if not any(isinstance(row, list | tuple) for row in value):
         return [missing if item is None else item for item in value]
-    rows = [[missing if item is None else item for item in row or ()] for row in value]
+    rows = [[missing if item is None else item for item in row or absent] for row in value]
+    wrong = next((row for row in rows if size and len(row) != size), None)
+    if wrong is not None:
+        raise _invalid(f"input `{name}` should have {size} values a row. Received: {len(wrong)}")
     longest = max(map(len, rows))
     return [row + [missing] * (longest - len(row)) for row in rows]
 

@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 import tensorflow as tf
 
 from serving import signatures
-from tfmtl.config import NumericFeature
 from tfmtl.models.catalogue import catalogue_inputs, embed_items
 from tfmtl.models.multi_task import MultiTaskModel
 from tfmtl.models.saved import CATALOGUE, load_preprocessor
@@ -52,15 +51,25 @@ def example_requests(
 
 
 def _known_values(model: MultiTaskModel, home: Path) -> dict[str, list[str]]:
-    """Values of the vocabularies by raw input, a few each; texts are single words."""
+    """Values of the vocabularies by raw input, a few each; texts are single words. Of what has no
+    vocabulary, any."""
     config = model.config
     by_feature: dict[str, list[str]] = {}
-    for feature in config.features:
-        if not isinstance(feature, NumericFeature):
-            with vocabulary_path(home, vocabulary_name(feature)).open("rb") as file:
-                by_feature[feature.name] = [line.decode().rstrip("\n") for line in islice(file, 3)]
-    known = {config.features.by_name[name].raw: values for name, values in by_feature.items()}
-    known |= {h.input_name(of): by_feature[of] for h in config.features.history for of in h.of}
+    known: dict[str, list[str]] = {}
+    for made in config.features.inputs.values():
+        name = vocabulary_name(config.features.by_name[made.feature])
+        values = ["some", "other"]
+        if name in model.vocabulary_sizes:
+            with vocabulary_path(home, name).open("rb") as file:
+                values = [line.decode().rstrip("\n") for line in islice(file, 3)]
+        by_feature[made.name] = values
+        for raw in made.reads:
+            if raw.column not in known or name in model.vocabulary_sizes:
+                known[raw.column] = values
+    for history in config.features.history:
+        known |= {name: by_feature[of] for name, of in history.item_inputs.items()}
+        if history.behaviour_input:
+            known[history.behaviour_input] = history.where
     if config.scenario:
         known[config.scenario.column] = list(config.scenario.values)
     return known
@@ -71,11 +80,12 @@ def _raw(
 ) -> dict[str, np.ndarray]:
     raw = {}
     for name, tensor in spec.items():
+        shape = [batch, *(size or 2 for size in tensor.shape[1:])]
         if tensor.dtype.is_floating:
-            raw[name] = np.resize(np.array([1.5, np.nan, -2.0], np.float32), batch)
+            numbers = np.array([1.5, np.nan, -2.0, 1.6e9], tensor.dtype.as_numpy_dtype)
+            raw[name] = np.resize(numbers, shape)
         else:
             values = [value.encode() for value in (*known[name], "", "never seen")]
-            shape = [batch] if tensor.shape.rank == 1 else [batch, 2]
             raw[name] = np.resize(np.array(values, object), shape)
     return raw
 

@@ -210,11 +210,17 @@ REFUSED: dict[str, tuple[Break, list[str], int, str]] = {
     ),
     "times in milliseconds": (
         column("timestamp", lambda time: f"{time}000"),
+        ["source.impressions.time_unit=s"],
+        1,
+        "time out of range (600, column 'timestamp', is source.impressions.time_unit right?)",
+    ),
+    "times in words": (column("timestamp", "yesterday"), [], 1, "most often: unparsable time"),
+    "times of the future": (
+        column("timestamp", "2099-01-01"),
         [],
         1,
-        "time is after 2099, not in seconds? (600, column 'timestamp')",
+        "time in the future (600, column 'timestamp', should source.impressions.max_time be later",
     ),
-    "times in words": (column("timestamp", "2024-09-01"), [], 1, "most often: unparsable time"),
     "one time": (column("timestamp", "1725000000"), [], 1, "split: no rows are left for training"),
     "a split longer than the log": (
         nothing,
@@ -364,7 +370,7 @@ TOLERATED: dict[str, tuple[Break, list[str], list[str]]] = {
     "a few times far in the future": (
         column("timestamp", "9999999999", 2),
         [],
-        ["600 read, 596 kept, 4 rejected", "4  time is after 2099, not in seconds?"],
+        ["600 read, 596 kept, 4 rejected", "4  time out of range"],
     ),
     "a few unknown scenarios": (
         column("scenario", "tv", 2),
@@ -380,7 +386,7 @@ TOLERATED: dict[str, tuple[Break, list[str], list[str]]] = {
     "an item twice": (
         items(lambda table: pa.concat_tables([table, table.slice(0, 7)])),
         [],
-        ["items: 207 read, 200 kept, 0 rejected, 7 with the key of a later row"],
+        ["items: 207 read, 200 kept, 0 rejected, 7 with the key of another row"],
     ),
     "items that the table lacks": (
         items(lambda table: table.slice(0, 50)),

@@ -10,6 +10,7 @@ REQUIREMENTS = {
     "torch-rechub": ("torch-rechub==0.9.0", "torch==2.13.0"),
     # The last TensorFlow whose tf.keras is Keras 2, for which DeepCTR is written.
     "DeepCTR": ("deepctr==0.9.4", "tensorflow-cpu==2.15.1", "numpy<2"),
+    "polars": ("polars==2.1.0",),
 }
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from pipelines.execution import parsed
 from pipelines.runner import METADATA
 from tfmtl.config import Config, ConfigError, load
 
@@ -28,6 +29,25 @@ ConfigName = Annotated[
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a key: training.epochs=1. Repeatable."),
+]
+
+
+def _checked(line: str) -> str:
+    try:
+        parsed(line)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return line
+
+
+BeamOptions = Annotated[
+    str,
+    typer.Option(
+        "--beam-options",
+        metavar="OPTIONS",
+        callback=_checked,
+        help="How Beam runs the data steps: '--runner=FlinkRunner ...'; see docs/beam.md.",
+    ),
 ]
 
 

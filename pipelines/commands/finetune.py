@@ -7,6 +7,7 @@ import typer
 
 from pipelines.commands.common import (
     LOG,
+    BeamOptions,
     Overrides,
     RunDirectory,
     existing_directory,
@@ -17,6 +18,7 @@ from pipelines.commands.common import (
     served_models,
 )
 from pipelines.commands.run import finish
+from pipelines.execution import beam_options
 from pipelines.runner import SERVING
 
 
@@ -37,6 +39,7 @@ def finetune(
     learning_rate: Annotated[
         float | None, typer.Option(min=1e-9, help="Of the dense layers. Default: the config's.")
     ] = None,
+    beam: BeamOptions = "",
     changes: Overrides = None,
 ) -> None:
     """Fine-tune a run's model, evaluate it and push the next version if it is blessed."""
@@ -45,7 +48,7 @@ def finetune(
     served_models(run, wanted.served_name, "--config")
     console = make_console()
     target = output_directory(output or run / "finetuned")
-    with logging_to(target / LOG):
+    with logging_to(target / LOG), beam_options(beam):
         from pipelines.finetune import finetune as tune
 
         tune(run, wanted, data, target, epochs, freeze_tables, learning_rate, console)

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from pipelines.commands.common import (
     LOG,
+    BeamOptions,
     ConfigName,
     Overrides,
     existing_directory,
@@ -20,6 +21,7 @@ from pipelines.commands.common import (
 from pipelines.commands.verdict import print_metrics, print_rows, print_verdict
 from pipelines.components.base import PipelineError
 from pipelines.directories import read_json
+from pipelines.execution import beam_options
 from pipelines.runner import SERVING
 
 NOT_BLESSED = 3
@@ -36,6 +38,7 @@ def run(
     workers: Annotated[
         int | None, typer.Option(min=2, help="Train in so many processes on this machine.")
     ] = None,
+    beam: BeamOptions = "",
     changes: Overrides = None,
 ) -> None:
     """Run the pipeline: logs in, a blessed model out. Exits with 3 when the gate says no.
@@ -50,7 +53,7 @@ def run(
     target = output_directory(output or Path("out") / wanted.name)
     console = make_console()
     try:
-        with logging_to(target / LOG):
+        with logging_to(target / LOG), beam_options(beam):
             from pipelines.pipeline import COMPONENTS, PUBLISHED
             from pipelines.runner import run as run_components
 

@@ -7,6 +7,7 @@ import typer
 
 from pipelines.commands.common import (
     LOG,
+    BeamOptions,
     Overrides,
     RunDirectory,
     existing_directory,
@@ -14,19 +15,21 @@ from pipelines.commands.common import (
     make_console,
     output_directory,
 )
+from pipelines.execution import beam_options
 
 
 def transform(
     run: RunDirectory,
     data: Annotated[Path, typer.Option(metavar="PATH", help="Directory of the newer logs.")],
     output: Annotated[Path, typer.Option(metavar="DIR", help="Where the examples go.")],
+    beam: BeamOptions = "",
     changes: Overrides = None,
 ) -> None:
     """Turn newer logs into examples for a run's pushed model, to train it on in Keras."""
     existing_directory(data, "--data")
     console = make_console()
     target = output_directory(output)
-    with logging_to(target / LOG):
+    with logging_to(target / LOG), beam_options(beam):
         from pipelines.finetune import transform as transform_logs
 
         result, model = transform_logs(run, data, target, changes or (), console)

@@ -8,15 +8,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.accounting import accounting
+from pipelines.accounting import accounting, split_grid, text_of
 from pipelines.directories import read_marker
 from pipelines.figures import families, figure
 
 
 def print_rows(console: Console, output: Path) -> None:
-    """How many rows of each table were read and kept, and where the rejected ones lie."""
-    marker = read_marker(output / "artifacts" / "examples")
-    rows = accounting(marker.summary) if marker else None
+    """How many rows of each table were read and kept, where the rejected ones lie, and which splits
+    the others went to."""
+    made, transformed = (
+        read_marker(output / "artifacts" / name) for name in ("examples", "transformed")
+    )
+    rows = accounting(made.summary, transformed.summary if transformed else None) if made else None
     if rows is None:
         return
     for table, counts in rows.tables.items():
@@ -28,6 +31,10 @@ def print_rows(console: Console, output: Path) -> None:
     if rows.bad:
         place = output / rows.dead_letters
         console.print(Text(f"rejected rows lie in {place}"), soft_wrap=True)
+    if rows.splits:
+        console.print()
+        for line in text_of(split_grid(rows)):
+            console.print(Text(line), soft_wrap=True)
 
 
 def print_metrics(console: Console, evaluation: Mapping[str, Any]) -> None:

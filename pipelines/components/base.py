@@ -8,7 +8,8 @@ from typing import Any, Protocol
 from tfmtl.config import Config
 
 Summary = dict[str, Any]
-"""What a component says about its work: plain JSON data, kept in the metadata store."""
+"""What a component says about its work: plain JSON data, kept in the metadata store. `headline` is
+printed on the component's line, `lines` below it."""
 
 
 class PipelineError(RuntimeError):

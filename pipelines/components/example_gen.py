@@ -1,6 +1,26 @@
 """ExampleGen: raw tables of any form to canonical rows, with the bad ones set aside.
 
-Leaves log/*.parquet, items.parquet, users.parquet, dead_letters/*.parquet and summary.json.
+Leaves log/*.parquet; items.parquet, users.parquet and lookups.NAME.parquet where they are declared;
+dead_letters/*.parquet and summary.json, from which every later count of raw rows is taken:
+
+    rows, kept      of the log: rows read, rows that are good; the log is the impressions, or the
+                    events where there are no impressions
+    rejected        {reason: rows} of the log; rows = kept + the sum of it
+    first_time, last_time   earliest and latest unix time of the log's good rows, null without one
+    tables          {NAME: {rows, kept, duplicates, rejected}} of all tables, the log first, NAME
+                    being the key in the configuration below `source`: impressions, events, items,
+                    users, lookups.NAME; rows = kept + duplicates + the sum of rejected. A duplicate
+                    is a good row that is left out, for another has its key.
+    columns         {table: names} of the raw files' columns, `log` for the log
+    dead_letters    {rows, path}: all tables' rejected rows, and their directory
+    examples        rows written to log/
+    events          of events alone {rows, merged, sampled, not_found}: rows with labels made of
+                    them, events that were put into the row of an earlier one, sampled negatives,
+                    and negatives for which no item was found; kept = rows + merged, examples =
+                    rows + sampled
+    attribution     of impressions and events {attributed, unattributed}: events that belong to an
+                    impression and that belong to none; their sum is the kept of events
+    split           where the splits part, see `pipelines.preprocess.splits.Boundaries`
 """
 
 import shutil
@@ -14,28 +34,32 @@ import pyarrow.parquet as pq
 
 from pipelines.components.base import Component, Context, PipelineError, Summary
 from pipelines.preprocess import parsing
+from pipelines.preprocess.attribution import attribute_events
 from pipelines.preprocess.events import pivot
-from pipelines.preprocess.files import RawFile, find_files
+from pipelines.preprocess.files import find_files
+from pipelines.preprocess.gathering import Gathered, gather
 from pipelines.preprocess.layout import Table, source_key, table_sources
 from pipelines.preprocess.parsing import DEAD_LETTERS, Tally
-from pipelines.preprocess.rejects import WRONG_FIELDS
+from pipelines.preprocess.raw_files import RawFile
+from pipelines.preprocess.rejects import FUTURE, NOT_JSON, OUTSIDE, WRONG_FIELDS
 from pipelines.preprocess.running import run
-from pipelines.preprocess.sides import gather
 from pipelines.preprocess.splits import Boundaries
 from pipelines.preprocess.writing import write_json
-from tfmtl.config import Config, Events, SideTable
+from tfmtl.config import Config, Events
 
 _REMEDIES = {
     "not UTF-8": "is {key}.encoding right?",
     WRONG_FIELDS: "is {key}.delimiter right?",
+    NOT_JSON: "is {key}.format right?",
+    OUTSIDE: "is {key}.time_unit right?",
+    FUTURE: "should {key}.max_time be later?",
     "unknown scenario": "should it be in scenario.values?",
+    "unknown split": "should split.train, split.validation or split.test name it?",
     "unknown class": "name it in the task's values, or leave them out to find them in the data",
     "unknown event": "name it in one of {key}.labels, or ignore it by a higher "
     "source.max_bad_share",
 }
 """What may be wrong where a fault is frequent."""
-
-_SIDES: tuple[Table, ...] = ("items", "users")
 
 
 def execute(ctx: Context) -> Summary:
@@ -61,23 +85,15 @@ def execute(ctx: Context) -> Summary:
     boundaries = Boundaries.of(ctx.config, log.last)
     if log.first is not None and log.last is not None:
         _check_span(boundaries, log.first, log.last)
-    summary = _summary(log, boundaries)
-    for table in _SIDES:
-        source = getattr(ctx.config.source, table)
-        if isinstance(source, SideTable):
-            path = ctx.output / f"{table}.parquet"
-            rows, duplicates = gather(work / table, source.key, path)
-            summary[table] = {
-                "rows": tallies[table].rows,
-                "kept": rows,
-                "duplicates": duplicates,
-                "rejected": dict(tallies[table].rejected),
-            }
-    if isinstance(ctx.config.source.log, Events):
-        made = pivot(ctx.config, boundaries, work, ctx.output / "log", ctx.progress)
-        summary |= {"examples": made["rows"] + made["sampled"], "events": made}
-    else:
-        (work / "log").rename(ctx.output / "log")
+    gathered = {
+        table: gather(work / table, source, f"source.{table}", ctx.output / f"{table}.parquet")
+        for table, source in ctx.config.source.keyed.items()
+    }
+    summary = {**_summary(ctx.config, tallies, gathered, boundaries), **_write_log(ctx, boundaries)}
+    summary["columns"] = {
+        table: sorted({name for file in files if file.table == table for name in file.names})
+        for table in tallies
+    }
     shutil.rmtree(work)
     summary["headline"] = f"{summary['kept']:,} of {summary['rows']:,} rows kept"
     write_json(summary, ctx.output / "summary.json")
@@ -92,13 +108,41 @@ def _check_span(boundaries: Boundaries, first: int, last: int) -> None:
         )
 
 
-def _summary(log: Tally, boundaries: Boundaries) -> Summary:
+def _write_log(ctx: Context, boundaries: Boundaries) -> Summary:
+    """Makes the log of the canonical rows and returns what the summary says of it."""
+    work, log = ctx.output / "work", ctx.output / "log"
+    if isinstance(ctx.config.source.log, Events):
+        made = pivot(ctx.config, boundaries, work, log, ctx.progress)
+        return {"examples": made["rows"] + made["sampled"], "events": made}
+    if ctx.config.source.joined_events:
+        return {"attribution": attribute_events(ctx.config, work, log, ctx.progress)}
+    (work / "log").rename(log)
+    return {}
+
+
+def _summary(
+    config: Config,
+    tallies: dict[Table, Tally],
+    gathered: dict[Table, Gathered],
+    boundaries: Boundaries,
+) -> Summary:
+    tables, log = {}, tallies["log"]
+    for table, tally in tallies.items():
+        name = source_key(config, table).removeprefix("source.")
+        tables[name] = {
+            "rows": tally.rows,
+            "kept": gathered[table].kept if table in gathered else tally.kept,
+            "duplicates": gathered[table].duplicates if table in gathered else 0,
+            "rejected": dict(tally.rejected),
+        }
+    bad = sum(tally.rows - tally.kept for tally in tallies.values())
     return {
         "rows": log.rows,
         "kept": log.kept,
         "examples": log.kept,
         "rejected": dict(log.rejected),
-        "dead_letters": {"rows": log.rows - log.kept, "path": DEAD_LETTERS},
+        "tables": tables,
+        "dead_letters": {"rows": bad, "path": DEAD_LETTERS},
         "first_time": log.first,
         "last_time": log.last,
         "split": asdict(boundaries),
@@ -148,10 +192,10 @@ def _keep_dead_letters(ctx: Context) -> Path:
 def _reads(config: Config) -> Any:
     return {
         "source": config.source.model_dump(mode="json"),
-        "features": {
-            side: [[f.raw, f.kind] for f in getattr(config.features, side)]
-            for side in ("user", "item", "query", "context")
-        },
+        "features": [
+            [made.feature, [raw._replace(constant=None) for raw in made.reads]]
+            for made in config.features.inputs.values()
+        ],
         "labels": {
             name: task.model_dump(mode="json", include={"kind", "range"}) if task else None
             for name, task in config.label_columns.items()

@@ -1,6 +1,7 @@
 """StatisticsGen: vocabularies and moments of the training rows, statistics of every split.
 
-Leaves vocabularies/, moments.json, counts/, positives.parquet, statistics.pb and summary.json.
+Leaves vocabularies/, moments.json, priors.json, counts/, positives.parquet, statistics.pb,
+summary.json and Split-NAME/FeatureStats.pb.
 """
 
 import shutil
@@ -11,19 +12,19 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from pipelines.components.base import Component, Context, PipelineError, Summary
-from pipelines.preprocess.analysis import POSITIVES, Analysed, build, counts_path
+from pipelines.preprocess.analysed import Analysed
+from pipelines.preprocess.analysis import POSITIVES, PRIORS, build, counts_path, sums_path
 from pipelines.preprocess.class_counts import write_classes
+from pipelines.preprocess.describing import describe, read_rates, write_described
 from pipelines.preprocess.examples import Examples
+from pipelines.preprocess.known_since import declared_times
 from pipelines.preprocess.moments import NumberStatistics
+from pipelines.preprocess.priors import rate_labels, write_priors
+from pipelines.preprocess.quantiles import read_sketches
 from pipelines.preprocess.running import run
-from pipelines.preprocess.statistics_proto import add_number, add_text, empty_statistics
-from pipelines.preprocess.vocabularies import (
-    readers,
-    sum_counts,
-    training_counts,
-    vocabulary,
-    word_counts,
-)
+from pipelines.preprocess.spilled_counts import read_counts
+from pipelines.preprocess.token_counts import token_buckets
+from pipelines.preprocess.vocabularies import readers, training_counts, vocabulary_of
 from pipelines.preprocess.writing import read_json, write_json, write_parquet
 from tfmtl.config import Config, NumericFeature, TextFeature
 from tfmtl.preprocessing.columns import SPLITS
@@ -46,22 +47,29 @@ def execute(ctx: Context) -> Summary:
 
     analysed = Analysed.of(examples)
     numbers = read_json(work / "numbers.json")
-    summary = _labels(read_json(work / "labels.json"), analysed.labels, ctx.config)
-    rows = [summary["rows"][split] for split in SPLITS]
-    if not rows[0]:
+    rates = read_rates(work, analysed, ctx.config)
+    if not rates.rows[SPLITS[0]]:
         raise PipelineError(
             "split: no rows are left for training; make validation and test smaller"
         )
-    statistics = empty_statistics(rows)
-    for name in analysed.texts:
-        add_text(statistics, name, pq.read_table(counts_path(work, name)))
-    for name in analysed.numbers:
-        add_number(statistics, name, {split: numbers[f"{split}/{name}"] for split in SPLITS})
-    (ctx.output / "statistics.pb").write_bytes(statistics.SerializeToString(deterministic=True))
+    summary: Summary = {
+        "rows": rates.rows,
+        "sampled": rates.sampled,
+        "scenario_rows": rates.scenario_rows,
+        "label_means": rates.means,
+        "columns": {
+            "keys": analysed.keys,
+            "free": analysed.free,
+            "unread": analysed.unread(examples.summary.get("columns", {})),
+        },
+    }
+    write_described(ctx.output, describe(work, analysed, rates.rows), rates, ctx.config)
 
+    priors = read_json(sums_path(work, PRIORS)) if rate_labels(ctx.config) else []
+    write_priors(ctx.output, priors, ctx.config)
     summary["vocabularies"] = _write_vocabularies(ctx, examples, analysed, work)
     summary["classes"] = write_classes(ctx.config, work, ctx.output)
-    write_moments(ctx.output, _moments(examples, analysed, numbers))
+    write_moments(ctx.output, _moments(examples, analysed, numbers, work))
     positives = training_counts(pq.read_table(counts_path(work, POSITIVES)))
     positives = positives.rename_columns([ctx.config.source.log.item, "count"])
     write_parquet(positives, ctx.output / "positives.parquet")
@@ -81,15 +89,14 @@ def _write_vocabularies(
 ) -> dict[str, int]:
     sizes = {}
     for name, features in readers(ctx.config):
-        parts = []
+        columns = []
         for side, feature in features:
             place = examples.table_of(side, feature.raw), feature.raw
-            counts = training_counts(pq.read_table(counts_path(work, analysed.name_of(place))))
-            if isinstance(feature, TextFeature):
-                counts = word_counts(counts, feature.length)
-            parts.append(counts)
-        chosen = vocabulary(
-            sum_counts(parts),
+            path = counts_path(work, analysed.name_of(place))
+            columns.append((feature, map(training_counts, read_counts(path))))
+        texts = [(f, counts) for f, counts in columns if isinstance(f, TextFeature)]
+        chosen = vocabulary_of(
+            token_buckets(texts, work) if texts else columns[0][1],
             min(feature.min_count for _, feature in features),
             max(feature.max_size for _, feature in features),
         )
@@ -100,42 +107,24 @@ def _write_vocabularies(
 
 
 def _moments(
-    examples: Examples, analysed: Analysed, numbers: dict[str, dict[str, Any]]
+    examples: Examples, analysed: Analysed, numbers: dict[str, dict[str, Any]], work: Path
 ) -> dict[str, Moments]:
+    sketches = read_sketches(work / "sketches.parquet")
     moments = {}
-    for side in ("user", "item", "query", "context"):
-        for feature in getattr(examples.config.features, side):
-            if isinstance(feature, NumericFeature):
-                place = examples.table_of(side, feature.raw), feature.raw
-                name = f"{SPLITS[0]}/{analysed.name_of(place)}"
-                if feature.scale == "log":
-                    name = f"log/{feature.name}"
-                known = NumberStatistics(**numbers[name])
-                moments[feature.name] = Moments(known.mean, known.deviation)
+    for side, feature in examples.config.features.sided:
+        if isinstance(feature, NumericFeature):
+            place = examples.table_of(side, feature.raw), feature.raw
+            column = f"{SPLITS[0]}/{analysed.name_of(place)}"
+            name = f"log/{feature.name}" if feature.scale == "log" else column
+            known = NumberStatistics(**numbers[name])
+            wanted = feature.bucketize.buckets if feature.bucketize else None
+            boundaries = () if wanted is None else sketches[column].boundaries(wanted)
+            moments[feature.name] = Moments(known.mean, known.deviation, boundaries)
     return moments
 
 
-def _labels(sums: list[list[list[float]]], labels: list[str], config: Config) -> Summary:
-    """Rows and label means by split and scenario out of what `label_sums` counted."""
-    scenarios = config.scenario.values if config.scenario else ["all"]
-    rows: dict[str, int] = {}
-    sampled: dict[str, int] = {}
-    means: dict[str, dict[str, dict[str, float | None]]] = {}
-    for split, by_scenario in zip(SPLITS, sums, strict=True):
-        rows[split] = int(sum(values[0] for values in by_scenario))
-        sampled[split] = int(sum(values[1] for values in by_scenario))
-        means[split] = {
-            scenario: {
-                label: values[3 + 2 * i] / values[2 + 2 * i] if values[2 + 2 * i] else None
-                for i, label in enumerate(labels)
-            }
-            for scenario, values in zip(scenarios, by_scenario, strict=True)
-        }
-    return {"rows": rows, "sampled": sampled, "label_means": means}
-
-
 def _reads(config: Config) -> Any:
-    ignored = {"dim", "encoder", "serve_as"}
+    ignored = {"dim", "encoder", "combiner", "serve_as"}
     return {
         "features": {
             side: [
@@ -144,6 +133,8 @@ def _reads(config: Config) -> Any:
             for side in ("user", "item", "query", "context")
         },
         "labels": list(config.label_columns),
+        "times": declared_times(config),
+        "rates": rate_labels(config),
         "classes": {
             name: task.model_dump(mode="json", exclude={"weight", "threshold"})
             for name, task in config.class_tasks.items()

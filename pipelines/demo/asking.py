@@ -90,7 +90,8 @@ def _rank(
     if not number_tasks(config):
         return {}
     signature = client.metadata("rank")
-    columns = {f.raw for f in config.features.item}
+    reads = [raw for made in config.features.inputs.values() for raw in made.reads]
+    columns = {raw.column for raw in reads if raw.side == "item"}
     rows = {column: [item.get(column) for item in items] for column in columns}
     answer = client.predict("rank", _inputs(signature, {**request, **rows}))
     return {task: answer[task].reshape(-1) for task in number_tasks(config)}
@@ -100,9 +101,11 @@ def _inputs(signature: Signature, values: Mapping[str, Any]) -> dict[str, Any]:
     """The signature's inputs from what is known; the rest, and every null, is missing."""
     inputs = {}
     for name, spec in signature.inputs.items():
-        missing = "" if spec.dtype == "string" else math.nan
+        missing: Any = "" if spec.dtype == "string" else math.nan
         value = values.get(name)
-        if isinstance(value, list):
+        if spec.shape is not None and len(spec.shape) > 1:
+            missing = None  # of lists, the client knows what that is
+        elif isinstance(value, list):
             value = [missing if item is None else item for item in value]
         inputs[name] = missing if value is None else value
     return inputs

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tfmtl.config import Config, TextFeature
+from pipelines.preprocess.known_since import known_since
+from tfmtl.config import Config, History, TextFeature
 
 _SHARE_WITH_QUERY = 0.5
 
@@ -69,14 +70,14 @@ def choose_visitor(
     return Visitor(
         key=key,
         features={**rows.slice(0, 1).to_pylist()[0], **_profile(config, examples, key)},
-        histories=_histories(config, rows, catalogue),
+        histories=_histories(config, rows, 1 + pc.max(log.column(source.time)).as_py(), catalogue),
         queries=_queries(config, log, rows),
     )
 
 
 def _positives(config: Config, log: pa.Table) -> pa.ChunkedArray:
     """Rows that a history or the retrieval task counts; all where neither names a label."""
-    wheres = [history.where for history in config.features.history]
+    wheres = [where for history in config.features.history for where in history.where]
     if config.retrieval_task:
         wheres.append(config.retrieval_task[1].positive or "")
     for where in wheres:
@@ -95,23 +96,40 @@ def _profile(config: Config, examples: Path, key: str) -> dict[str, Any]:
         return {}
     users = pq.read_table(examples / "users.parquet")
     found = users.filter(pc.equal(users.column(source.key), key)).to_pylist()
-    return found[0] if found else {}
+    # The last is the latest where the table has several versions of a user.
+    return found[-1] if found else {}
 
 
 def _histories(
-    config: Config, rows: pa.Table, catalogue: Mapping[str, Mapping[str, Any]]
+    config: Config, rows: pa.Table, now: int, catalogue: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, list[Any]]:
-    histories = {}
+    histories: dict[str, list[Any]] = {}
     for history in config.features.history:
-        happened = rows.filter(pc.fill_null(pc.greater(rows.column(history.where), 0), False))
-        keys = happened.column(config.source.log.item).to_pylist()[: history.last]
-        for of in history.of:
+        events = _events(config, rows, history)[: history.last]
+        for name, of in history.item_inputs.items():
             raw = config.features.by_name[of].raw
-            histories[history.input_name(of)] = [
-                catalogue.get(key, {}).get(raw) or (key if raw == config.source.log.item else "")
-                for key in keys
+            of_item = raw == config.source.log.item
+            histories[name] = [
+                key if of_item else catalogue.get(key, {}).get(raw) for _, _, key in events
             ]
+        if history.gap_input:
+            histories[history.gap_input] = [float(now - since) for since, _, _ in events]
+        if history.behaviour_input:
+            histories[history.behaviour_input] = [history.where[kind] for _, kind, _ in events]
     return histories
+
+
+def _events(config: Config, rows: pa.Table, history: History) -> list[tuple[int, int, str]]:
+    """What happened to a user, the latest first: when, which of the history's labels, the item."""
+    keys = rows.column(config.source.log.item).to_pylist()
+    (batch,) = rows.combine_chunks().to_batches()
+    events = [
+        (since, kind, key)
+        for kind, label in enumerate(history.where)
+        for since, key in zip(known_since(batch, label, config).to_pylist(), keys, strict=True)
+        if since is not None
+    ]
+    return sorted(events, key=lambda event: event[0], reverse=True)
 
 
 def _queries(config: Config, log: pa.Table, rows: pa.Table) -> dict[str, dict[str, str]]:

@@ -1,7 +1,8 @@
 """Casts rows as they were read to canonical types; what cannot be cast becomes dead letters.
 
 Canonical are strings for texts and classes ("" where missing), float32 for numbers, labels and
-weights (null where missing) and int64 seconds for the time.
+weights and int64 seconds for times (null where missing), and lists of strings or of float32 for
+several texts or numbers (empty where missing, without nulls).
 """
 
 from collections.abc import Callable
@@ -13,24 +14,31 @@ import pyarrow.compute as pc
 
 from pipelines.preprocess.classes import all_known
 from pipelines.preprocess.layout import ROW, Column
-from pipelines.preprocess.rejects import dead_letters
+from pipelines.preprocess.list_values import (
+    NUMBERS,
+    TEXTS,
+    number_lists,
+    rows_with,
+    single_values,
+    text_lists,
+)
+from pipelines.preprocess.rejects import FUTURE, NOT_UTF8, NUL, OUTSIDE, dead_letters
 from pipelines.preprocess.sides import Coded
-
-_MISSING = pa.array(["", "NA", "NULL", "null", "None", "nan", "NaN"])
-"""What counts as a missing number; a missing text is an empty one."""
-_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-_LATEST = 4_102_444_800
-"""Times from here on (the year 2100) are no seconds, but milliseconds or a mistake. One of them
-would move the whole split, which is counted from the end of the log."""
-_TOO_LATE = "time is after 2099, not in seconds?"
+from pipelines.preprocess.times import times_of
+from pipelines.preprocess.values import has_nul, is_list, numbers_of, texts_of
 
 _NOT_A_NUMBER = {
     "number": "not a number",
     "label": "label is not a number",
-    "time": "unparsable time",
     "weight": "weight is not a number",
 }
-_TYPES = {"text": pa.string(), "class": pa.string(), "time": pa.int64()}
+_TYPES = {
+    "text": pa.string(),
+    "class": pa.string(),
+    "time": pa.int64(),
+    "texts": TEXTS,
+    "numbers": NUMBERS,
+}
 
 
 @dataclass
@@ -39,18 +47,18 @@ class _Faults:
 
     reasons: np.ndarray
     columns: np.ndarray
+    mask: np.ndarray
 
     @classmethod
     def none(cls, rows: int) -> "_Faults":
-        return cls(np.full(rows, None, object), np.full(rows, None, object))
+        return cls(np.full(rows, None, object), np.full(rows, None, object), np.zeros(rows, bool))
 
-    def add(self, bad: np.ndarray, reason: str, column: str) -> None:
+    def add(self, bad: np.ndarray | None, reason: str, column: str) -> None:
+        if bad is None or not bad.any():
+            return
         first = bad & ~self.mask
         self.reasons[first], self.columns[first] = reason, column
-
-    @property
-    def mask(self) -> np.ndarray:
-        return self.reasons != None  # noqa: E711 - element by element
+        self.mask |= bad
 
 
 def canonical_schema(columns: tuple[Column, ...]) -> pa.Schema:
@@ -78,6 +86,7 @@ def cast(
     """
     faults = _Faults.none(rows.num_rows)
     arrays = [_cast(rows.column(c.name), c, faults) for c in columns]
+    _check_label_times(columns, arrays, faults)
     batch = pa.RecordBatch.from_arrays(
         [pa.array(numbers, pa.int64()), *arrays], schema=canonical_schema(columns)
     )
@@ -106,18 +115,33 @@ def rejecter(
 
 
 def _cast(values: pa.Array, column: Column, faults: _Faults) -> pa.Array:
+    if column.kind in ("texts", "numbers"):
+        return _list(values, column, faults)
+    if is_list(values.type):
+        values, several = single_values(values)
+        faults.add(several, "several values where one is right", column.name)
     if column.kind in ("text", "class"):
         return _text(values, column, faults)
-    found, missing, unreadable = _numbers(values)
+    return (_time if column.kind == "time" else _number)(values, column, faults)
+
+
+def _check_label_times(
+    columns: tuple[Column, ...], arrays: list[pa.Array], faults: _Faults
+) -> None:
+    by_name = {column.name: array for column, array in zip(columns, arrays, strict=True)}
+    for column in columns:
+        if column.time_of in by_name:
+            positive = pc.fill_null(pc.equal(by_name[column.time_of], np.float32(1)), False)
+            timeless = pc.and_(positive, by_name[column.name].is_null())
+            faults.add(timeless.to_numpy(False), "label without its time", column.name)
+
+
+def _number(values: pa.Array, column: Column, faults: _Faults) -> pa.Array:
+    found, missing, unreadable = numbers_of(values)
     faults.add(unreadable, _NOT_A_NUMBER[column.kind], column.name)
     if column.missing:
         faults.add(missing, column.missing, column.name)
     given = ~missing & ~unreadable
-    if column.kind == "time":
-        faults.add(given & (found < 0), "unparsable time", column.name)
-        faults.add(given & (found >= _LATEST), _TOO_LATE, column.name)
-        seconds = np.where(given & (found < _LATEST), np.floor(found), 0)
-        return pa.array(seconds.astype(np.int64))
     if column.kind == "weight":
         faults.add(given & (found < 0), "weight is negative", column.name)
     if column.binary:
@@ -128,10 +152,22 @@ def _cast(values: pa.Array, column: Column, faults: _Faults) -> pa.Array:
     return pa.array(found.astype(np.float32), mask=~given)
 
 
+def _time(values: pa.Array, column: Column, faults: _Faults) -> pa.Array:
+    times = times_of(values, column.unit)
+    faults.add(times.unreadable, "unparsable time", column.name)
+    if column.missing:
+        faults.add(times.missing, column.missing, column.name)
+    faults.add(times.outside, OUTSIDE, column.name)
+    if column.latest is not None:
+        faults.add(times.seconds > column.latest, FUTURE, column.name)
+    return pa.array(times.seconds, mask=times.missing)
+
+
 def _text(values: pa.Array, column: Column, faults: _Faults) -> pa.Array:
-    if not pa.types.is_string(values.type):
-        values = values.cast(pa.string())
+    values, not_utf8 = texts_of(values)
+    faults.add(not_utf8, NOT_UTF8, column.name)
     values = pc.fill_null(values, "")
+    faults.add(has_nul(values), NUL, column.name)
     if column.missing:
         faults.add(pc.equal(values, "").to_numpy(False), column.missing, column.name)
     if column.allowed is not None:
@@ -143,22 +179,23 @@ def _text(values: pa.Array, column: Column, faults: _Faults) -> pa.Array:
     return values
 
 
-def _numbers(values: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Float64 values, which of them are missing, which of them are no finite numbers."""
-    unreadable = np.zeros(len(values), bool)
-    if pa.types.is_string(values.type):
-        try:
-            numbers = values.cast(pa.float64())
-        except pa.ArrowInvalid:
-            trimmed = pc.utf8_trim_whitespace(values)
-            trimmed = pc.if_else(pc.is_in(trimmed, _MISSING), None, trimmed)
-            right = pc.match_substring_regex(trimmed, _NUMBER)
-            unreadable = pc.fill_null(pc.invert(right), False).to_numpy(False)
-            numbers = pc.if_else(right, trimmed, None).cast(pa.float64())
+def _list(values: pa.Array, column: Column, faults: _Faults) -> pa.Array:
+    if column.kind == "texts":
+        lists, not_utf8 = text_lists(values, column.separator)
+        faults.add(not_utf8, NOT_UTF8, column.name)
+        nul = has_nul(lists.values)
+        if nul is not None:
+            faults.add(rows_with(nul, lists), NUL, column.name)
     else:
-        numbers = values.cast(pa.float64())
-    missing = numbers.is_null(nan_is_null=True).to_numpy(False) & ~unreadable
-    found = pc.fill_null(numbers, 0.0).to_numpy(False)
-    with np.errstate(over="ignore"):
-        unreadable |= ~missing & ~np.isfinite(found.astype(np.float32))
-    return np.where(missing | unreadable, 0.0, found), missing, unreadable
+        lists, gaps, unreadable = number_lists(values, column.separator)
+        faults.add(gaps, "missing number in a list", column.name)
+        faults.add(unreadable, "not a number", column.name)
+        if column.size is not None:
+            sizes = np.diff(lists.offsets.to_numpy())
+            wrong = (sizes != 0) & (sizes != column.size)
+            faults.add(wrong, "vector of another size", column.name)
+    if column.missing:
+        faults.add(
+            pc.equal(pc.list_value_length(lists), 0).to_numpy(False), column.missing, column.name
+        )
+    return lists

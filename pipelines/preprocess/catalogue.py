@@ -1,6 +1,6 @@
 """The catalogue: every item once, with its raw columns and the model's inputs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import apache_beam as beam
@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipelines.preprocess.coded import Coded
 from pipelines.preprocess.encoding import Encoder, column
 from pipelines.preprocess.examples import Examples
 from pipelines.preprocess.hashing import KeyIndex
@@ -17,7 +18,7 @@ from pipelines.preprocess.log_reading import Batch
 from pipelines.preprocess.record_batches import concat, decoded, whole
 from pipelines.preprocess.running import RowCounter, counters
 from pipelines.preprocess.writing import write_parquet
-from tfmtl.config import Config, Events, Impressions, NumericFeature
+from tfmtl.config import Config, Events, Impressions, Input, Raw
 from tfmtl.preprocessing import columns
 
 KEY = "key"
@@ -40,7 +41,7 @@ def build(pipeline: beam.Pipeline, examples: Examples, work: Path) -> None:
         | "Items" >> beam.ParDo(LatestOfBatch(examples.config, examples.directory, work))
         | "Latest"
         >> beam.CombineGlobally(Latest(examples.config)).with_output_types(pa.RecordBatch)
-        | "Write" >> beam.Map(lambda rows: _write(rows, work))
+        | "Write" >> beam.Map(_write, work=work)
     )
 
 
@@ -48,20 +49,34 @@ def _write(rows: pa.RecordBatch, work: Path) -> None:
     write_parquet(pa.Table.from_batches([rows]), work / "items.parquet")
 
 
+def item_inputs(config: Config) -> list[Input]:
+    """The model's inputs that features of items make."""
+    items = {feature.name for feature in config.features.item}
+    return [made for made in config.features.inputs.values() if made.feature in items]
+
+
 def catalogued(examples: Examples) -> list[str]:
-    """The item features that depend on the item alone, and not on the log's row."""
-    item = examples.config.source.log.item
-    features = examples.config.features.item
-    return [
-        f.name for f in features if f.raw == item or examples.table_of("item", f.raw) == "items"
-    ]
+    """The inputs that depend on the item alone, and not on the log's row or its time."""
+    source = examples.config.source
+    once = source.items is not None and source.items.valid_from is None
+
+    def lasting(raw: Raw) -> bool:
+        name = raw.column
+        return name == source.log.item or (once and examples.table_of("item", name) == "items")
+
+    return [made.name for made in item_inputs(examples.config) if all(map(lasting, made.reads))]
 
 
 def log_columns(examples: Examples) -> list[str]:
     """The columns of item features that only the log has."""
     item = examples.config.source.log.item
-    names = dict.fromkeys(f.raw for f in examples.config.features.item)
+    names = _raw_names(examples.config)
     return [n for n in names if n != item and examples.table_of("item", n) == "log"]
+
+
+def _raw_names(config: Config) -> list[str]:
+    """The raw columns of item features."""
+    return list(dict.fromkeys(raw.column for made in item_inputs(config) for raw in made.reads))
 
 
 class LatestOfBatch(beam.DoFn):
@@ -81,7 +96,7 @@ class LatestOfBatch(beam.DoFn):
         names = dict.fromkeys([*_order(log), *log_columns(self._examples)])
         rows = self._examples.read(batch, list(names)).rows
         self._counter.add(rows.num_rows)
-        yield _latest([decoded(rows)], _order(log))
+        yield decoded(_latest([rows], _order(log)))
 
 
 class Latest(beam.CombineFn):
@@ -105,20 +120,22 @@ class Latest(beam.CombineFn):
         return [_latest(merged, self._order)] if merged else []
 
     def extract_output(self, accumulator: list[pa.RecordBatch]) -> pa.RecordBatch:
-        return accumulator[0]
+        return accumulator[0].sort_by(self._order[0])
 
 
 def _order(log: Impressions | Events) -> list[str]:
-    """The columns by which the log's rows are put in order: the item, then the time, if any."""
+    """The item, and by what its rows are put in order: the time, if any, then the place."""
     return [log.item, *([log.time] if log.time is not None else []), ROW]
 
 
 def _latest(batches: list[pa.RecordBatch], order: list[str]) -> pa.RecordBatch:
-    table = pa.Table.from_batches(batches)
-    rows = concat(table.sort_by([(name, "ascending") for name in order]).to_batches())
-    keys = rows.column(order[0])
-    last = np.append(pc.not_equal(keys[1:], keys[:-1]).to_numpy(False), True)
-    return rows.filter(pa.array(last))
+    """The last row of every item, of items in any order."""
+    rows = concat(batches)
+    items = Coded.of(rows.column(order[0]))
+    places = np.lexsort([rows.column(name).to_numpy() for name in reversed(order[1:])])
+    last = np.full(len(items.values), -1)
+    last[items.codes[places]] = places  # of several values for one place the last stays
+    return rows.take(pa.array(last[last >= 0]))
 
 
 def make(examples: Examples, encoder: Encoder, positives: pa.Table, work: Path) -> pa.Table:
@@ -131,7 +148,8 @@ def make(examples: Examples, encoder: Encoder, positives: pa.Table, work: Path) 
         work: where `build` left the log's items.
 
     Returns:
-        One row an item: the items table in its order, then the log's other items by key.
+        One row an item: the latest of the items table in its order, then the log's other items by
+        key.
     """
     config = examples.config
     logged = pq.read_table(work / "items.parquet")
@@ -139,31 +157,29 @@ def make(examples: Examples, encoder: Encoder, positives: pa.Table, work: Path) 
     keys = seen
     if "items" in examples.sides:
         assert config.source.items
-        known = examples.sides["items"][0].array(config.source.items.key)
+        known = _latest_of(examples, config.source.items.key)
         keys = pa.concat_arrays([known, seen.filter(pc.invert(pc.is_in(seen, known)))])
-    raws = {
-        feature.raw: _raw_column(examples, feature.raw, keys, logged)
-        for feature in config.features.item
-    }
+    raws = {name: _raw_column(examples, name, keys, logged) for name in _raw_names(examples.config)}
     arrays = {KEY: keys, TITLE: _titles(examples, keys)}
-    for feature in config.features.item:
-        values = raws[feature.raw]
-        if isinstance(feature, NumericFeature):
-            floats = pc.fill_null(values.cast(pa.float32(), safe=False), np.nan)
-            arrays[feature.name] = column(encoder.numbers(feature, floats.to_numpy(False)))
-        else:
-            arrays[feature.name] = column(encoder.texts(feature, values))
+    arrays |= encoded(examples.config, encoder, raws)
     arrays |= {raw(name): values for name, values in raws.items()}
     arrays[columns.SAMPLING_PROBABILITY] = pa.array(_probabilities(keys, positives))
     return pa.table(arrays)
+
+
+def encoded(config: Config, encoder: Encoder, raws: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
+    """The inputs that features of items make of raw columns, by name."""
+    return {
+        made.name: column(encoder.of_columns(made.name, [raws[read.column] for read in made.reads]))
+        for made in item_inputs(config)
+    }
 
 
 def _raw_column(examples: Examples, name: str, keys: pa.Array, logged: pa.Table) -> pa.Array:
     if name == examples.config.source.log.item:
         return keys
     if examples.table_of("item", name) == "items":
-        side = examples.sides["items"][0]
-        values, rows = side.array(name), np.arange(len(keys))
+        values, rows = _latest_of(examples, name), np.arange(len(keys))
         rows = np.where(rows < len(values), rows, -1)
     else:
         values = whole(logged.column(name))
@@ -172,11 +188,17 @@ def _raw_column(examples: Examples, name: str, keys: pa.Array, logged: pa.Table)
     return pc.fill_null(taken, "") if pa.types.is_string(taken.type) else taken
 
 
+def _latest_of(examples: Examples, name: str) -> pa.Array:
+    """A column of the items table, of the latest version of each item."""
+    side = examples.sides["items"]
+    return side.array(name).take(pa.array(side.latest))
+
+
 def _titles(examples: Examples, keys: pa.Array) -> pa.Array:
     source = examples.config.source.items
     if source is None or source.title is None:
         return keys
-    titles = examples.sides["items"][0].array(source.title)
+    titles = _latest_of(examples, source.title)
     titles = pa.concat_arrays([titles, pa.array([""] * (len(keys) - len(titles)), pa.string())])
     return pc.if_else(pc.equal(titles, ""), keys, titles)
 

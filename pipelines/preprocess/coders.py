@@ -20,6 +20,10 @@ class RecordBatchCoder(beam.coders.Coder):
     def decode(self, encoded: bytes) -> pa.RecordBatch:
         return pa.ipc.open_stream(encoded).read_next_batch()
 
+    def estimate_size(self, value: pa.RecordBatch) -> int:
+        # Beam asks at every edge, for its metrics, and would encode the batch to know.
+        return value.nbytes
+
     def is_deterministic(self) -> bool:
         return True
 

@@ -6,7 +6,7 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
-from pipelines.preprocess.sides import Coded
+from pipelines.preprocess.coded import Coded
 
 SCHEMA = pa.schema([("split", pa.int8()), ("value", pa.string()), ("count", pa.int64())])
 _COMPACT_ROWS = 200_000
@@ -52,24 +52,25 @@ class MergeCounts(beam.CombineFn):
         # Only once what came since has outgrown what is compact: else every batch compacts anew.
         fresh = sum(batch.num_rows for batch in accumulator[1:])
         if fresh > max(_COMPACT_ROWS, accumulator[0].num_rows):
-            return [_compact(accumulator)]
+            return [compact(accumulator)]
         return accumulator
 
     def merge_accumulators(
         self, accumulators: Iterable[list[pa.RecordBatch]]
     ) -> list[pa.RecordBatch]:
         merged = [batch for accumulator in accumulators for batch in accumulator]
-        return [_compact(merged)] if merged else []
+        return [compact(merged)] if merged else []
 
     def compact(self, accumulator: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
-        return [_compact(accumulator)] if accumulator else []
+        return [compact(accumulator)] if accumulator else []
 
     def extract_output(self, accumulator: list[pa.RecordBatch]) -> pa.RecordBatch:
         order = [("split", "ascending"), ("count", "descending"), ("value", "ascending")]
-        return _compact(accumulator).sort_by(order)
+        return compact(accumulator).sort_by(order)
 
 
-def _compact(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+def compact(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    """Adds up the counts of the same value and split: rows (split, value, count) in any order."""
     table = pa.Table.from_batches(batches or [pa.RecordBatch.from_pylist([], schema=SCHEMA)])
     summed = table.group_by(["split", "value"], use_threads=False).aggregate([("count", "sum")])
     arrays = [summed.column(name).combine_chunks() for name in ("split", "value", "count_sum")]

@@ -1,13 +1,17 @@
 """Applies the model's own preprocessing to batches of the log: every different text only once."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from pipelines.preprocess.coded import Coded
 from pipelines.preprocess.examples import Examples
-from pipelines.preprocess.sides import Coded, View
-from tfmtl.config import Feature, NumericFeature
+from pipelines.preprocess.sides import View
+from tfmtl.config import Raw
 
 
 class Encoder:
@@ -25,6 +29,7 @@ class Encoder:
 
         self._tensor = tf.constant
         self._examples = examples
+        self._inputs = examples.config.features.inputs
         self._preprocessor = Preprocessor(examples.config, statistics)
         self._side_ids: dict[str, np.ndarray] = {}
 
@@ -33,35 +38,123 @@ class Encoder:
         """Names of the classes by task, in the order of their numbers."""
         return self._preprocessor.classes
 
-    def numbers(self, feature: Feature, values: np.ndarray) -> np.ndarray:
-        """A numeric feature of float32 `[n]`, NaN where missing."""
-        return self._preprocessor.feature(feature.name)(self._tensor(values)).numpy()
+    def of_view(self, name: str, view: View) -> np.ndarray:
+        """An input of a batch: float32 or int32, `[n]` or `[n, length]`."""
+        reads = self._inputs[name].reads
+        tables = [self._examples.table_of(raw.side, raw.column) for raw in reads]
+        if [raw.kind for raw in reads] == ["text"]:
+            return self._of_text(name, tables[0], view.text(tables[0], reads[0].column))
+        raws = [
+            view.text(table, raw.column)
+            if raw.kind == "text"
+            else _plain(view.array(table, raw.column), raw)
+            for table, raw in zip(tables, reads, strict=True)
+        ]
+        return self._made(name, raws)
 
-    def texts(self, feature: Feature, values: pa.Array) -> np.ndarray:
-        """Ids of texts: int32 `[n]`, of a text feature `[n, length]`."""
-        return self._preprocessor.feature(feature.name)(self._strings(values)).numpy()
-
-    def feature(self, side: str, feature: Feature, view: View) -> np.ndarray:
-        """A feature of a batch: float32 or int32 `[n]`, of a text feature int32 `[n, length]`."""
-        table = self._examples.table_of(side, feature.raw)
-        if isinstance(feature, NumericFeature):
-            return self.numbers(feature, view.number(table, feature.raw))
-        coded = view.text(table, feature.raw)
-        if table == "log":
-            return self.texts(feature, coded.values)[coded.codes]
-        if feature.name not in self._side_ids:
-            self._side_ids[feature.name] = self.texts(feature, coded.values)
-        return self._side_ids[feature.name][coded.codes]
+    def of_columns(self, name: str, columns: Sequence[pa.Array]) -> np.ndarray:
+        """An input made of canonical columns, one for each that it reads, all of `n` rows."""
+        raws = [
+            Coded.of(pc.fill_null(column, "")) if raw.kind == "text" else _plain(column, raw)
+            for column, raw in zip(columns, self._inputs[name].reads, strict=True)
+        ]
+        return self._made(name, raws)
 
     def scenario(self, values: Coded) -> np.ndarray:
         """Ids of scenarios: int32 `[n]`."""
         return self._preprocessor.scenario(self._strings(values.values)).numpy()[values.codes]
 
+    def _of_text(self, name: str, table: str, coded: Coded) -> np.ndarray:
+        """An input of one text; the texts of a side table are the same in every batch."""
+        if table == "log":
+            return self._made(name, [coded])
+        if name not in self._side_ids:
+            self._side_ids[name] = self._layer(name)(self._strings(coded.values)).numpy()
+        return self._side_ids[name][coded.codes]
+
+    def _made(self, name: str, raws: Sequence[Coded | np.ndarray | pa.ListArray]) -> np.ndarray:
+        layer = self._layer(name)
+        if len(raws) > 1:
+            return self._together(layer, [r if isinstance(r, Coded) else _coded(r) for r in raws])
+        raw = raws[0]
+        if isinstance(raw, np.ndarray):
+            return layer(self._tensor(raw)).numpy()
+        if isinstance(raw, Coded):
+            return layer(self._strings(raw.values)).numpy()[raw.codes]
+        length = self._inputs[name].length
+        assert length is not None, name
+        if not pa.types.is_string(raw.type.value_type):
+            numbers = _padded(raw.flatten().to_numpy(False), _sizes(raw), length, np.float32("nan"))
+            return layer(self._tensor(numbers)).numpy()
+        coded = Coded.of(raw.flatten())
+        ids = layer.values(self._strings(coded.values)).numpy()
+        return _padded(ids[coded.codes], _sizes(raw), length, np.int32(0))
+
+    def _together(self, layer: Any, parts: Sequence[Coded]) -> np.ndarray:
+        """An input of several columns, made once of each combination that occurs."""
+        codes = parts[0].codes.astype(np.int64)
+        for part in parts[1:]:
+            pairs = pa.array(codes * len(part.values) + part.codes).dictionary_encode()
+            codes = pairs.indices.to_numpy().astype(np.int64)
+        rows = np.zeros(codes.max(initial=-1) + 1, np.int64)
+        rows[codes] = np.arange(len(codes))  # one row of each combination, whichever
+        values = [part.values.take(pa.array(part.codes[rows])) for part in parts]
+        made = layer(
+            *[
+                self._strings(v) if pa.types.is_string(v.type) else self._tensor(v.to_numpy(False))
+                for v in values
+            ]
+        )
+        return made.numpy()[codes]
+
+    def _layer(self, name: str) -> Any:
+        return self._preprocessor.feature(name)
+
     def _strings(self, values: pa.Array) -> "object":
         return self._tensor(values.cast(pa.binary()).to_numpy(False), dtype="string")
+
+
+def _plain(column: pa.Array, raw: Raw) -> np.ndarray | pa.ListArray:
+    """A canonical column that is no text: numbers are NaN where missing, times in float64."""
+    if raw.kind in ("texts", "numbers"):
+        return column
+    kind = pa.float64() if raw.kind == "time" else pa.float32()
+    return pc.fill_null(column.cast(kind, safe=False), np.nan).to_numpy(False)
+
+
+def _coded(numbers: np.ndarray) -> Coded:
+    coded = pa.array(numbers).dictionary_encode()
+    return Coded(coded.indices.to_numpy(), coded.dictionary)
+
+
+def _sizes(lists: pa.ListArray) -> np.ndarray:
+    return pc.fill_null(pc.list_value_length(lists), 0).to_numpy(False).astype(np.int64)
+
+
+def _padded(flat: np.ndarray, sizes: np.ndarray, length: int, missing: np.generic) -> np.ndarray:
+    """The first values of each list in a row, followed by what is missing.
+
+    Args:
+        flat: values of all lists, one after the other.
+        sizes: how many of them each list has, `[n]`.
+        length: values kept.
+        missing: what follows the values of shorter lists.
+
+    Returns:
+        `[n, length]`, of the type of `missing`.
+    """
+    rows = np.full((len(sizes), length), missing)
+    places = np.arange(len(flat)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    kept = places < length
+    rows[np.repeat(np.arange(len(sizes)), sizes)[kept], places[kept]] = flat[kept]
+    return rows
 
 
 def column(values: np.ndarray, missing: np.ndarray | None = None) -> pa.Array:
     """Numbers `[n]` as they are, `[n, length]` as lists of one size; null where `missing`."""
     flat = pa.array(values.ravel(), mask=None if missing is None else missing.ravel())
-    return flat if values.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+    if values.ndim == 1:
+        return flat
+    # What cannot be missing takes a fifth less time to read.
+    of = pa.field("item", flat.type, nullable=missing is not None)
+    return pa.FixedSizeListArray.from_arrays(flat, type=pa.list_(of, values.shape[1]))

@@ -17,15 +17,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.components.base import Progress, Summary
+from pipelines.preprocess.coded import Coded
 from pipelines.preprocess.counting import MergeCounts, count_values
-from pipelines.preprocess.hashing import KeyIndex, hash_strings
-from pipelines.preprocess.layout import ROW, SAMPLED
+from pipelines.preprocess.hashing import Hashes, KeyIndex, hash_strings, mix
+from pipelines.preprocess.joining import TextIndex
 from pipelines.preprocess.log_reading import Batch, batches, log_schema, read_batch
 from pipelines.preprocess.negatives import NegativeSampler
 from pipelines.preprocess.pivoting import pivot_events, with_negatives
 from pipelines.preprocess.record_batches import concat, whole
 from pipelines.preprocess.running import RowCounter, counters, run
-from pipelines.preprocess.sides import Coded
+from pipelines.preprocess.sides import SideTable
 from pipelines.preprocess.spilling import GroupRows
 from pipelines.preprocess.splits import Boundaries
 from pipelines.preprocess.writing import read_json, write_json, write_parquet
@@ -33,7 +34,6 @@ from tfmtl.config import Config, Events
 from tfmtl.preprocessing import columns
 
 _ROWS_PER_BUCKET = 65_536
-_BUCKET_SHIFT = 40
 _PERIODS = len(columns.SPLITS)
 
 
@@ -45,7 +45,7 @@ class Job:
         config: the configuration, whose source is events.
         boundaries: where the splits part.
         work: scratch directory, with the canonical events in `log`.
-        output: directory of the rows.
+        output: directory of the rows, beside items.parquet.
         buckets: groups of users.
     """
 
@@ -80,13 +80,15 @@ def pivot(
         progress: told how many events are done.
 
     Returns:
-        Rows that come from events, and rows that were sampled.
+        Rows that come from events, events that are in the row of an earlier one, rows that were
+        sampled, and negatives for which no item was found.
     """
     events = sum(pq.read_metadata(path).num_rows for path in (work / "log").iterdir())
     job = Job(config, boundaries, work, output, -(-events // _ROWS_PER_BUCKET))
     run(partial(_count_items, job=job), work, progress, events, "popularity")
     run(partial(_pivot, job=job), work, progress, events, "events to rows")
-    return read_json(work / "pivoted.json")
+    made = read_json(work / "pivoted.json")
+    return {"rows": made["rows"], "merged": events - made["rows"], **made}
 
 
 def _count_items(pipeline: beam.Pipeline, job: Job) -> None:
@@ -107,7 +109,8 @@ def _pivot(pipeline: beam.Pipeline, job: Job) -> None:
         | "Spread" >> beam.Reshuffle()
         | "Read" >> beam.Map(job.read).with_output_types(pa.RecordBatch)
         | "By user" >> GroupRows(partial(_bucket_of, job=job), job.work / "users")
-        | "Pivot" >> beam.ParDo(PivotBucket(job))
+        | "Pivot"
+        >> beam.ParDo(PivotBucket(job)).with_output_types(tuple[str, tuple[int, int, int]])
         | "Group tallies" >> beam.GroupByKey()
         | "Write tallies" >> beam.MapTuple(partial(_write_tallies, job=job))
     )
@@ -124,7 +127,7 @@ class CountItems(beam.DoFn):
 
     def process(self, batch: Batch) -> Iterator[pa.RecordBatch]:
         events = self._job.read(batch)
-        periods = self._job.boundaries.of_times(events.column(self._job.events.time).to_numpy())
+        periods = self._job.boundaries.periods(events)
         self._counter.add(events.num_rows)
         yield count_values(Coded.of(events.column(self._job.events.item)), periods)
 
@@ -147,46 +150,69 @@ class PivotBucket(beam.DoFn):
         self._job = job
 
     def setup(self) -> None:
-        popularity = pq.read_table(self._job.work / "popularity.parquet")
+        job, popularity = self._job, pq.read_table(self._job.work / "popularity.parquet")
         values = whole(popularity.column("value"))
         self._items = values.unique()
         self._index = KeyIndex(self._items)
-        counts = np.zeros((_PERIODS, len(self._items)), np.int64)
+        counts = np.zeros((_PERIODS, len(self._items)), np.float64)
         periods, places = popularity.column("split").to_numpy(), self._index.find(values)
         counts[periods, places] = popularity.column("count").to_numpy()
-        uniform = self._job.events.negatives.by == "uniform"
-        self._sampler = NegativeSampler(counts > 0 if uniform else counts)
-        self._counter = RowCounter(counters(self._job.work))
+        rule = job.events.negatives
+        weights = (counts > 0) if rule.by == "uniform" else counts**rule.power
+        categories = categories_of(self._items, job) if rule.in_category else None
+        self._sampler = NegativeSampler(weights, categories)
+        self._item_hashes = hash_strings(self._items)
+        self._counter = RowCounter(counters(job.work))
 
     def process(self, keyed: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Any]:
         bucket, parts = keyed
         job, source = self._job, self._job.events
         events = concat(parts)
         times = events.column(source.time).to_numpy()
-        users = np.unique(hash_strings(events.column(source.user)), return_inverse=True)[1]
-        periods = job.boundaries.of_times(times).astype(np.int64)
-        groups = users.astype(np.int64) * _PERIODS + periods
+        user_hashes = hash_strings(events.column(source.user))
+        users = np.unique(user_hashes, return_inverse=True)[1].astype(np.int64)
+        periods = job.boundaries.periods(events).astype(np.int64)
+        groups = users * _PERIODS + periods
         items = self._index.find(events.column(source.item))
         labels = {name: source.labels[name] for name in job.config.label_columns}
         rows, firsts = pivot_events(events, [groups, items], times, source.event, labels)
-        result = with_negatives(
-            rows,
-            groups[firsts],
-            periods[firsts],
-            items[firsts],
-            (source.item, self._items),
-            list(labels),
-            self._sampler,
+        groups, items, periods = groups[firsts], items[firsts], periods[firsts]
+        drawn, probabilities = self._sampler.draw(
+            groups,
+            periods,
+            items,
+            np.stack([groups, items], axis=1),
             source.negatives.per_positive,
-            np.random.default_rng([job.config.seed, bucket]),
+            row_hashes(user_hashes[firsts], self._item_hashes[items], periods, job.config.seed),
         )
-        numbers = pc.add(result.column(ROW), bucket << _BUCKET_SHIFT)
-        result = result.set_column(result.schema.names.index(ROW), ROW, numbers)
+        result = with_negatives(
+            rows, drawn, probabilities, (source.item, self._items), list(labels)
+        )
         path = job.output / f"part-{bucket:05d}.parquet"
         write_parquet(pa.Table.from_batches([result]), path)
         self._counter.add(events.num_rows)
-        drawn = int(result.column(SAMPLED).to_numpy().sum())
-        yield "tally", (rows.num_rows, drawn, rows.num_rows * source.negatives.per_positive)
+        found = int(np.count_nonzero(drawn >= 0))
+        yield "tally", (rows.num_rows, found, drawn.size)
+
+
+def row_hashes(users: Hashes, items: Hashes, periods: np.ndarray, seed: int) -> Hashes:
+    """A hash of each row of a user, an item and a period, `[n]`: where a row's chances come from,
+    wherever it is worked on."""
+    return mix(users ^ mix(items ^ mix(periods, seed), seed), seed)
+
+
+def categories_of(items: pa.Array, job: Job) -> np.ndarray:
+    """Category of each item, as a number from 0: that of its latest version; items without one have
+    one together, int64 `[n]`."""
+    source, category = job.config.source.items, job.events.negatives.in_category
+    assert source
+    assert category
+    table = pq.read_table(job.output.parent / "items.parquet")
+    side = SideTable(table, source.keys, source.keys, source.valid_from, source.valid_from)
+    latest = table.take(pa.array(side.latest))
+    found = TextIndex(whole(latest.column(source.key))).find(items)
+    values = whole(latest.column(category)).take(pa.array(found, mask=found < 0))
+    return Coded.of(pc.fill_null(values, "")).codes.astype(np.int64)
 
 
 def _write_tallies(_: str, parts: Iterable[tuple[int, int, int]], job: Job) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.preprocess.layout import Columns, Table, table_of, table_sources
+from pipelines.preprocess.known_since import time_columns, with_label_times
+from pipelines.preprocess.labels import as_known
+from pipelines.preprocess.layout import Columns, Table, table_of
 from pipelines.preprocess.log_reading import Batch, batches, log_schema, read_batch
 from pipelines.preprocess.sides import SideTable, View
 from pipelines.preprocess.splits import Boundaries
@@ -52,23 +54,19 @@ class Examples:
     def columns(self) -> Columns:
         """Names of the columns that each table has."""
         names: dict[str, list[str]] = {"log": self.schema.names}
-        for table in table_sources(self.config):
-            if table != "log":
-                names[table] = pq.read_schema(self.directory / f"{table}.parquet").names
+        for table in self.config.source.keyed:
+            names[table] = pq.read_schema(self.directory / f"{table}.parquet").names
         return names
 
     @cached_property
-    def sides(self) -> dict[str, tuple[SideTable, str]]:
-        """{table: (side table, key column of the log)}, loaded into memory."""
-        log, source = self.config.source.log, self.config.source
-        loaded = {}
-        for table, side, key in (
-            ("items", source.items, log.item),
-            ("users", source.users, log.user),
-        ):
-            if side and key is not None:
-                rows = pq.read_table(self.directory / f"{table}.parquet")
-                loaded[table] = SideTable(rows, side.key), key
+    def sides(self) -> dict[str, SideTable]:
+        """The tables joined by key, by name, loaded into memory."""
+        log, loaded = self.config.source.log, {}
+        own = {"items": log.item, "users": log.user}
+        for table, source in self.config.source.keyed.items():
+            rows = pq.read_table(self.directory / f"{table}.parquet")
+            on = [own.get(table) or key for key in source.keys]
+            loaded[table] = SideTable(rows, source.keys, on, source.valid_from, log.time)
         return loaded
 
     def table_of(self, side: str, column: str) -> Table:
@@ -77,13 +75,20 @@ class Examples:
         assert table is not None, column
         return table
 
-    def read(self, batch: Batch, columns: list[str] | None = None) -> View:
-        """Reads a batch of the log, joined with the side tables on demand.
+    def logged(self, batch: Batch, columns: list[str] | None = None) -> View:
+        """Reads a batch of the log, joined with the tables of `sides` on demand.
 
         Args:
             batch: which one.
-            columns: the log's columns; all where not given.
+            columns: the log's columns; all where not given. With labels come the times since
+                which they were known.
         """
-        names = self.schema.names if columns is None else columns
+        names = self.schema.names if columns is None else time_columns(columns, self.config)
         texts = [name for name in names if pa.types.is_string(self.schema.field(name).type)]
-        return View(read_batch(batch, names, texts), self.sides)
+        rows = read_batch(batch, names, texts)
+        return View(with_label_times(rows, self.config), self.sides)
+
+    def read(self, batch: Batch, columns: list[str] | None = None) -> View:
+        """Reads a batch as `logged` does, with the labels that training could know."""
+        view = self.logged(batch, columns)
+        return View(as_known(view.rows, self.config, self.boundaries), self.sides)

@@ -4,60 +4,29 @@ import codecs
 import csv
 import glob
 import io
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from apache_beam.io.filesystem import FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
 from pipelines.components.base import PipelineError
-from pipelines.preprocess.layout import (
-    Column,
-    Table,
-    resolve,
-    source_key,
-    table_sources,
-)
-from pipelines.preprocess.opening import compressed, open_raw
+from pipelines.preprocess.json_reading import first_types
+from pipelines.preprocess.layout import Column, Table, source_key, table_sources
+from pipelines.preprocess.opening import compressed, one_line, open_raw
+from pipelines.preprocess.pieces import RECORD_BYTES
+from pipelines.preprocess.raw_files import RawFile, format_of
+from pipelines.preprocess.tfrecord_reading import first_tfrecord_types
+from pipelines.preprocess.time_units import with_units
+from pipelines.preprocess.wanted import resolve
 from tfmtl.config import Config, TableSource
 
-
-@dataclass(frozen=True)
-class RawFile:
-    """One file of a raw table.
-
-    Attributes:
-        table: table it belongs to.
-        number: its place among the table's files, sorted by path.
-        path: where it lies, as Beam's file systems name it.
-        size: bytes.
-        parquet: Parquet, otherwise CSV.
-        names: names of its columns, in their order.
-        wanted: the columns to read.
-        delimiter: of a CSV's fields.
-        encoding: of a CSV's text.
-        header: bytes before a CSV's first row.
-        header_lines: lines before a CSV's first row.
-    """
-
-    table: Table
-    number: int
-    path: str
-    size: int
-    parquet: bool
-    names: tuple[str, ...]
-    wanted: tuple[Column, ...]
-    delimiter: str = ","
-    encoding: str = "utf-8"
-    header: int = 0
-    header_lines: int = 0
-
-    @property
-    def splittable(self) -> bool:
-        """Whether reading may start in the middle."""
-        return not compressed(self.path)
+_FIRST_BYTES = 1 << 16
+"""Bytes of JSON lines in which their keys are looked for."""
 
 
 def find_files(config: Config, data: Path) -> list[RawFile]:
@@ -68,74 +37,131 @@ def find_files(config: Config, data: Path) -> list[RawFile]:
         data: directory that the configuration's paths are relative to.
 
     Raises:
-        PipelineError: a file is missing, empty, no Parquet, or lacks a column.
+        PipelineError: a file is missing, empty, not of its format, or lacks a column.
     """
     found: dict[Table, list[RawFile]] = {}
     for table, source in table_sources(config).items():
         key = source_key(config, table)
-        sizes = _match(source, data, key)
         found[table] = [
-            _describe(source, key, table, number, path, size)
-            for number, (path, size) in enumerate(sorted(sizes.items()))
+            _describe(source, key, table, listed) for listed in _match(source, data, key)
         ]
-    wanted = resolve(config, {table: files[0].names for table, files in found.items()})
-    return [_with_columns(file, wanted[table]) for table, files in found.items() for file in files]
+    names = {
+        table: list(dict.fromkeys(name for file in files for name in file.names))
+        for table, files in found.items()
+    }
+    wanted = resolve(config, names)
+    now = int(time.time())
+    files = []
+    for table, listed in found.items():
+        _check_columns(listed, wanted[table], names[table])
+        with_columns = [replace(file, wanted=tuple(wanted[table])) for file in listed]
+        source, joined = table_sources(config)[table], table in config.source.keyed
+        files += with_units(with_columns, source, None if joined else now)
+    return files
 
 
-def _match(source: TableSource, data: Path, key: str) -> dict[str, int]:
+def _match(source: TableSource, data: Path, key: str) -> list[FileMetadata]:
     pattern = str(Path(glob.escape(str(data))) / source.path)
-    listed = FileSystems.match([pattern])[0].metadata_list
+    # Beam's "**/" stands for one directory at least.
+    patterns = dict.fromkeys([pattern, pattern.replace("**/", "")])
+    found = (file for match in FileSystems.match(list(patterns)) for file in match.metadata_list)
+    listed = list({str(file.path): file for file in found}.values())
     if not listed or (len(listed) == 1 and Path(listed[0].path).is_dir()):
         listed = FileSystems.match([FileSystems.join(pattern, "*")])[0].metadata_list
-    sizes = {
-        str(file.path): int(file.size_in_bytes)
+    files = [
+        file
         for file in listed
-        if Path(file.path).name[0] not in "._" and not Path(file.path).is_dir()
-    }
-    if not sizes:
-        raise PipelineError(f"{key}.path: there is no file {data / source.path}; is --data right?")
-    if not any(sizes.values()):
-        raise PipelineError(f"{key}.path: {min(sizes)} is empty (0 bytes)")
-    return {path: size for path, size in sizes.items() if size}
+        if not _hidden(Path(file.path), data / source.path) and not Path(file.path).is_dir()
+    ]
+    if not files:
+        is_dir = (data / source.path).is_dir()
+        deeper = f" For files in its subdirectories write {source.path}/**." if is_dir else ""
+        raise PipelineError(
+            f"{key}.path: there is no file {data / source.path}; is --data right?{deeper}"
+        )
+    if not any(file.size_in_bytes for file in files):
+        empty = min(str(file.path) for file in files)
+        raise PipelineError(f"{key}.path: {empty} is empty (0 bytes)")
+    return sorted((file for file in files if file.size_in_bytes), key=lambda file: str(file.path))
 
 
-def _describe(
-    source: TableSource, key: str, table: Table, number: int, path: str, size: int
-) -> RawFile:
-    parquet = source.format == "parquet" or (
-        source.format == "auto" and path.endswith((".parquet", ".pq"))
+def _hidden(path: Path, pattern: Path) -> bool:
+    """Whether a part of a path that the pattern does not name begins with `.` or `_`."""
+    named = set(pattern.parts)
+    return any(part[0] in "._" for part in path.parts if part not in named)
+
+
+def _describe(source: TableSource, key: str, table: Table, listed: FileMetadata) -> RawFile:
+    path = str(listed.path)
+    file = RawFile(
+        table,
+        0,
+        path,
+        int(listed.size_in_bytes),
+        float(listed.last_updated_in_seconds or 0),
+        format_of(path) if source.format == "auto" else source.format,
     )
-    if parquet:
-        return RawFile(table, number, path, size, True, _parquet_names(path), ())
-    encoding = _checked_encoding(source, key)
-    header, header_lines = 0, 0
-    with open_raw(path) as file:
-        first = file.readline()
-        if encoding == "utf-8" and first.startswith(codecs.BOM_UTF8):
-            header = len(codecs.BOM_UTF8)
-    if source.columns is not None:
-        names = tuple(source.columns)
-    else:
-        text = first[header:].decode(encoding, errors="replace").rstrip("\r\n")
-        names = tuple(next(csv.reader(io.StringIO(text), delimiter=source.delimiter), []))
-        header, header_lines = len(first), 1
+    if file.format == "parquet":
+        return replace(file, names=_parquet_names(path))
+    if file.format == "tfrecord":
+        return _with_types(file, source, _tfrecord_types(path))
+    file = replace(file, encoding=_checked_encoding(source, key), delimiter=source.delimiter)
+    with open_raw(path) as opened:
+        first = opened.readline(RECORD_BYTES)
+        mark = len(codecs.BOM_UTF8) if first.startswith(codecs.BOM_UTF8) else 0
+        if file.encoding == "utf-8":
+            file = replace(file, header=mark)
+        if file.format == "jsonl":
+            first += opened.read(_FIRST_BYTES)
+    if file.format == "jsonl":
+        return _with_types(file, source, _json_types(path, first[file.header :], file.encoding))
+    return _csv(file, source, key, first)
+
+
+def _csv(file: RawFile, source: TableSource, key: str, first: bytes) -> RawFile:
+    if len(first) == RECORD_BYTES:
+        raise PipelineError(
+            f"{file.path}: its first line has over {RECORD_BYTES:,} bytes; is it a CSV?"
+        )
+    names = tuple(source.columns or ())
+    if source.has_header:
+        text = first[file.header :].decode(file.encoding, errors="replace").rstrip("\r\n")
+        named = tuple(next(csv.reader(io.StringIO(text), delimiter=source.delimiter), []))
+        if names and len(named) != len(names):
+            raise PipelineError(
+                f"{key}.columns: {len(names)} names for the {len(named)} columns of {file.path}"
+            )
+        names = names or named
+        file = replace(file, header=len(first), header_lines=1)
     twice = {name for name in names if names.count(name) > 1}
     if twice:
-        where = f"{key}.columns" if source.columns is not None else path
+        where = f"{key}.columns" if source.columns is not None else file.path
         raise PipelineError(f"{where}: column '{min(twice)}' is named twice; rename one of them")
-    return RawFile(
-        table,
-        number,
-        path,
-        size,
-        False,
-        names,
-        (),
-        source.delimiter,
-        encoding,
-        header,
-        header_lines,
-    )
+    return replace(file, names=names)
+
+
+def _with_types(file: RawFile, source: TableSource, types: dict[str, pa.DataType]) -> RawFile:
+    known = {**dict.fromkeys(source.columns or (), pa.null()), **types}
+    return replace(file, names=tuple(known), types=tuple(known.values()))
+
+
+def _json_types(path: str, first: bytes, encoding: str) -> dict[str, pa.DataType]:
+    types = first_types(first, encoding)
+    if not types:
+        hint = " (make lines of a list with jq -c '.[]')" if first.lstrip()[:1] == b"[" else ""
+        raise PipelineError(
+            f"{path}: none of its first lines is a JSON object; expected one a line{hint}"
+        )
+    return types
+
+
+def _tfrecord_types(path: str) -> dict[str, pa.DataType]:
+    if compressed(path) and not path.endswith(".gz"):
+        raise PipelineError(f"{path}: TFRecord is read as it is or as .gz; unpack it")
+    types = first_tfrecord_types(path)
+    if not types:
+        raise PipelineError(f"{path}: none of its first records is a tf.Example with a value")
+    return types
 
 
 def _checked_encoding(source: TableSource, key: str) -> str:
@@ -165,19 +191,19 @@ def _parquet_names(path: str) -> tuple[str, ...]:
         ) from None
 
 
-def _with_columns(file: RawFile, wanted: Sequence[Column]) -> RawFile:
-    for column in wanted:
-        if column.name not in file.names:
+def _check_columns(files: Sequence[RawFile], wanted: Sequence[Column], known: list[str]) -> None:
+    for file in files:
+        fixed = file.format in ("csv", "parquet")
+        names = file.names if fixed else known
+        for column in wanted:
+            if column.name in names:
+                continue
             hint = ""
-            if len(file.names) == 1 and not file.parquet:
+            if len(names) == 1 and file.format == "csv":
                 hint = f"; is the delimiter {file.delimiter!r} right?"
+            if not fixed:
+                hint = " in its first rows; if later ones have more, name it in the table's columns"
             raise PipelineError(
                 f"{column.asked_by}: there is no column '{column.name}' in {file.path}, "
-                f"it has {', '.join(file.names)}{hint}"
+                f"it has {', '.join(names)}{hint}"
             )
-    return RawFile(**{**vars(file), "wanted": tuple(wanted)})
-
-
-def one_line(error: BaseException, most: int = 200) -> str:
-    """An error's message on one line, shortened."""
-    return " ".join(str(error).split())[:most]

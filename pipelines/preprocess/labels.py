@@ -9,7 +9,9 @@ import pyarrow.compute as pc
 from pipelines.preprocess.classes import class_flags, class_numbers
 from pipelines.preprocess.layout import SAMPLED, label_time
 from pipelines.preprocess.sides import Coded
+from pipelines.preprocess.splits import Boundaries
 from tfmtl.config import Config, MultiClassTask, MultiLabelTask, RankingTask
+from tfmtl.config.durations import seconds
 
 
 def label_values(rows: pa.RecordBatch, column: str) -> np.ndarray:
@@ -18,16 +20,73 @@ def label_values(rows: pa.RecordBatch, column: str) -> np.ndarray:
 
 
 def positive_since(rows: pa.RecordBatch, label: str, time: str) -> np.ndarray:
-    """When a label became 1: unix time `[n]`, -1 where it is not 1.
+    """When a label was known to be 1: unix time `[n]`, -1 where it is not 1.
 
     Args:
         rows: rows of the log.
         label: label column.
         time: column of the rows' own time.
     """
-    known = label_time(label) in rows.schema.names
-    times = pc.fill_null(rows.column(label_time(label) if known else time), -1).to_numpy()
-    return np.where(label_values(rows, label) == 1, times, -1)
+    if label_time(label) in rows.schema.names:
+        return pc.fill_null(rows.column(label_time(label)), -1).to_numpy()
+    return np.where(label_values(rows, label) == 1, rows.column(time).to_numpy(), -1)
+
+
+def told_at(rows: pa.RecordBatch, label: str, config: Config) -> np.ndarray:
+    """When a row counts for the rate of a label, whatever the label is: its own time, later by the
+    label's feedback delay.
+
+    Args:
+        rows: rows as they were logged.
+        label: label column.
+        config: the configuration.
+
+    Returns:
+        Unix time `[n]`, -1 where the label is missing or the row sampled.
+    """
+    assert config.source.log.time is not None, "rates are of rows with times"
+    times = rows.column(config.source.log.time).to_numpy() + _delay(label, config)
+    return np.where(np.isnan(label_values(rows, label)) | sampled(rows), -1, times)
+
+
+def as_known(rows: pa.RecordBatch, config: Config, boundaries: Boundaries) -> pa.RecordBatch:
+    """Rows whose labels are what training could know when its time ended.
+
+    Of a training row, a label that became 1 later is 0, as it still was. Where a feedback delay is
+    declared, a label whose delay had not passed is missing. Validation and test rows keep their
+    labels, and `label_time` stays as it is, for histories and windows of later rows.
+
+    Args:
+        rows: rows as they were logged, with the columns `label_time`, where there are such.
+        config: the configuration.
+        boundaries: where the splits part; only those by time have an end of training.
+    """
+    end, names = boundaries.validation_from, rows.schema.names
+    delays = config.source.feedback_delay
+    labels = [
+        name
+        for name in config.label_columns
+        if name in names and (name in delays or label_time(name) in names)
+    ]
+    if end is None or not labels:
+        return rows
+    times = rows.column(boundaries.time).to_numpy()
+    for label in labels:
+        column = rows.column(label)
+        if label_time(label) in names:
+            since = pc.fill_null(rows.column(label_time(label)), -1).to_numpy()
+            late = pa.array((times < end) & (since >= end))
+            column = pc.if_else(late, pa.scalar(0, column.type), column)
+        if label in delays:
+            young = pa.array((times < end) & (times + _delay(label, config) >= end))
+            column = pc.if_else(young, pa.scalar(None, column.type), column)
+        rows = rows.set_column(names.index(label), label, column)
+    return rows
+
+
+def _delay(label: str, config: Config) -> int:
+    delay = config.source.feedback_delay.get(label)
+    return 0 if delay is None else seconds(delay)
 
 
 def task_labels(

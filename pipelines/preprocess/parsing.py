@@ -1,8 +1,9 @@
 """The first pass over the raw tables: parse, cast, write canonical rows and dead letters.
 
-files -> blocks -> canonical rows -> log/, items/, users/
-                `-> dead letters  -> dead_letters/
-                `-> tallies       -> tallies/TABLE.json
+files -> scans, the files numbered by content -> blocks
+blocks -> canonical rows -> log/, items/, users/
+      `-> dead letters   -> dead_letters/
+      `-> tallies        -> tallies/TABLE.json
 """
 
 from collections import Counter
@@ -18,11 +19,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.components.base import PipelineError
-from pipelines.preprocess.blocks import BLOCK_BYTES, Block, cut
+from pipelines.preprocess.blocks import BLOCK_BYTES, Block, Scan, number, scan
 from pipelines.preprocess.casting import cast, rejecter
-from pipelines.preprocess.csv_reading import RawRows, read_csv
-from pipelines.preprocess.files import RawFile, one_line
-from pipelines.preprocess.parquet_reading import read_parquet
+from pipelines.preprocess.opening import check_unchanged
+from pipelines.preprocess.raw_files import RawFile
+from pipelines.preprocess.raw_rows import RawRows
+from pipelines.preprocess.reading import damaged, read
 from pipelines.preprocess.rejects import by_reason
 from pipelines.preprocess.running import RowCounter, counters
 from pipelines.preprocess.writing import read_json, write_json, write_parquet
@@ -71,6 +73,10 @@ class Tally:
         return merged
 
 
+TableTally = tuple[str, Tally]
+"""A table and what became of some of its rows."""
+
+
 def _known(choose: Any, one: Any, other: Any) -> Any:
     given = [value for value in (one, other) if value is not None]
     return choose(given) if given else None
@@ -87,40 +93,72 @@ def build(
         output: directory to write to.
         block_bytes: bytes of a CSV block.
     """
-    parsed = (
+    scanned = (
         pipeline
         | "Files" >> beam.Create(files)
-        | "Cut" >> beam.FlatMap(partial(cut, block_bytes=block_bytes)).with_output_types(Block)
+        | "Spread files" >> beam.Reshuffle()
+        | "Scan"
+        >> beam.ParDo(ScanFile(block_bytes))
+        .with_output_types(Scan, tally=TableTally)
+        .with_outputs("tally", main="scans")
+    )
+    parsed = (
+        scanned["scans"]
+        | "One key" >> beam.WithKeys(0).with_output_types(tuple[int, Scan])
+        | "All scans" >> beam.GroupByKey()
+        | "Number" >> beam.FlatMapTuple(_numbered).with_output_types(Block)
         | "Spread" >> beam.Reshuffle()
-        | "Parse" >> beam.ParDo(ParseBlock(output)).with_outputs("rejected", "tally", main="rows")
+        | "Parse"
+        >> beam.ParDo(ParseBlock(output, block_bytes))
+        .with_output_types(Part, rejected=Part, tally=TableTally)
+        .with_outputs("rejected", "tally", main="rows")
     )
     for name in ("rows", "rejected"):
         _ = parsed[name] | f"Write {name}" >> beam.Map(write_part, output=output)
     _ = (
-        parsed["tally"]
-        | "Merge tallies" >> beam.CombinePerKey(Tally.merge)
+        (scanned["tally"], parsed["tally"])
+        | "All tallies" >> beam.Flatten()
+        | "Merge tallies" >> beam.CombinePerKey(Tally.merge).with_output_types(TableTally)
         | "Write tallies" >> beam.MapTuple(partial(_write_tally, output=output))
     )
 
 
-class ParseBlock(beam.DoFn):
-    """Reads a block into canonical rows, dead letters (`rejected`) and a count (`tally`)."""
+def _numbered(_: int, scans: Iterable[Scan]) -> Iterator[Block]:
+    return number(scans)
 
-    def __init__(self, output: Path) -> None:
+
+class ScanFile(beam.DoFn):
+    """Cuts a file into blocks and hashes its content; why it cannot be read goes to `tally`."""
+
+    def __init__(self, block_bytes: int = BLOCK_BYTES) -> None:
+        self._block_bytes = block_bytes
+
+    def process(self, file: RawFile) -> Iterator[Scan | Any]:
+        try:
+            yield scan(file, self._block_bytes)
+        except (pa.ArrowException, OSError, PipelineError) as error:
+            yield _failed(file, error)
+
+
+class ParseBlock(beam.DoFn):
+    """Reads a block into canonical rows, dead letters (`rejected`) and counts (`tally`)."""
+
+    def __init__(self, output: Path, block_bytes: int = BLOCK_BYTES) -> None:
         self._output = output
+        self._block_bytes = block_bytes
 
     def setup(self) -> None:
         self._counter = RowCounter(counters(self._output))
 
     def process(self, block: Block) -> Iterator[Any]:
-        file = block.file
         try:
-            raw = read_parquet(block) if file.parquet else read_csv(block)
+            for part, raw in read(block, self._block_bytes):
+                yield from self._parse(part, raw)
         except (pa.ArrowException, OSError, PipelineError) as error:
-            known = isinstance(error, PipelineError)
-            failure = str(error) if known else f"{file.path}: damaged? {one_line(error)}"
-            yield beam.pvalue.TaggedOutput("tally", (file.table, Tally(failure=failure)))
-            return
+            yield _failed(block.file, error)
+
+    def _parse(self, block: Block, raw: RawRows) -> Iterator[Any]:
+        file = block.file
         rows, rejected = parse(raw, block)
         tally = Tally(raw.columns.num_rows + raw.rejected.num_rows, rows.num_rows)
         tally.rejected = by_reason(rejected)
@@ -135,6 +173,17 @@ class ParseBlock(beam.DoFn):
             part = f"{DEAD_LETTERS}/{file.table}-{block.name}", rejected
             yield beam.pvalue.TaggedOutput("rejected", part)
         yield beam.pvalue.TaggedOutput("tally", (file.table, tally))
+
+
+def _failed(file: RawFile, error: Exception) -> beam.pvalue.TaggedOutput:
+    """A tally that says why a file cannot be read: that it changed, if it did."""
+    try:
+        check_unchanged(file.path, file.size, file.modified)
+        known = isinstance(error, PipelineError)
+        failure = str(error if known else damaged(file.path, error))
+    except PipelineError as changed:
+        failure = str(changed)
+    return beam.pvalue.TaggedOutput("tally", (file.table, Tally(failure=failure)))
 
 
 def parse(raw: RawRows, block: Block) -> tuple[pa.RecordBatch, pa.RecordBatch]:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.preprocess.layout import ROW, SAMPLED, label_time
-from pipelines.preprocess.negatives import NegativeSampler
+from tfmtl.preprocessing.columns import NEGATIVE_PROBABILITY
 
 _NEVER = np.iinfo(np.int64).max
 
@@ -16,7 +16,7 @@ def pivot_events(
     events: pa.RecordBatch,
     keys: Sequence[np.ndarray],
     times: np.ndarray,
-    event: str,
+    event: str | None,
     labels: Mapping[str, Sequence[str]],
 ) -> tuple[pa.RecordBatch, np.ndarray]:
     """Turns the events of some users into one row a group.
@@ -25,7 +25,7 @@ def pivot_events(
         events: canonical events with their numbers.
         keys: arrays `[n]` that together name an event's group: user, item, period.
         times: unix time of each event.
-        event: name of the column with the kind of event.
+        event: name of the column with the kind of event; None where all are of one kind.
         labels: label column -> the kinds of events that make it 1.
 
     Returns:
@@ -41,10 +41,11 @@ def pivot_events(
     starts = np.flatnonzero(np.append(True, changed))
     firsts = order[starts]
     output = np.argsort(numbers[firsts])
-    rows = events.take(pa.array(firsts[output])).drop_columns([event])
-    kinds = events.column(event)
+    rows = events.take(pa.array(firsts[output]))
+    if event is not None:
+        rows = rows.drop_columns([event])
     for label, makers in labels.items():
-        occurred = pc.is_in(kinds, pa.array(makers)).to_numpy(False)[order]
+        occurred = are_of(events, makers, event)[order]
         since = np.minimum.reduceat(np.where(occurred, times[order], _NEVER), starts)[output]
         never = since == _NEVER
         rows = rows.append_column(label, pa.array((~never).astype(np.float32)))
@@ -52,47 +53,51 @@ def pivot_events(
     return rows, firsts[output]
 
 
+def are_of(events: pa.RecordBatch, kinds: Sequence[str], event: str | None) -> np.ndarray:
+    """Which events are of one of the kinds; all where events have no kinds."""
+    if event is None:
+        return np.ones(events.num_rows, bool)
+    return pc.is_in(events.column(event), pa.array(kinds, pa.string())).to_numpy(False)
+
+
 def with_negatives(
     rows: pa.RecordBatch,
-    groups: np.ndarray,
-    periods: np.ndarray,
-    items: np.ndarray,
+    drawn: np.ndarray,
+    probabilities: np.ndarray,
     item: tuple[str, pa.Array],
     labels: Sequence[str],
-    sampler: NegativeSampler,
-    count: int,
-    rng: np.random.Generator,
 ) -> pa.RecordBatch:
     """Puts sampled negatives after each row: another item, same user and time, labels 0.
 
     Args:
         rows: rows with labels.
-        groups: user and period of each row, as one number from 0.
-        periods: period of each row.
-        items: each row's item, as a place in the item keys.
+        drawn: items for each row, as places in the item keys, -1 for none, `[n, count]`.
+        probabilities: probability of each of them in one draw, `[n, count]`.
         item: name of the item column, and the keys of all items.
         labels: label columns.
-        sampler: draws the items.
-        count: negatives a row.
-        rng: source of randomness.
 
     Returns:
-        The rows and their negatives, with the column `SAMPLED`; row numbers count from 0.
+        The rows and their negatives, with the columns `SAMPLED` and `NEGATIVE_PROBABILITY`. A row's
+        number becomes count + 1 times as much, to which a negative adds its place, from 1.
     """
-    drawn = sampler.draw(groups, periods, np.stack([groups, items], axis=1), count, rng)
-    both = np.concatenate([items[:, None], drawn], axis=1).ravel()
-    source = np.repeat(np.arange(rows.num_rows), count + 1)
-    is_sampled = np.tile(np.arange(count + 1) > 0, rows.num_rows)
-    kept = both >= 0
-    both, source, is_sampled = both[kept], source[kept], is_sampled[kept]
+    count = drawn.shape[1]
+    chosen = np.concatenate([np.zeros((len(drawn), 1), np.int64), drawn], axis=1)
+    source, places = np.nonzero(chosen >= 0)
+    is_sampled = pa.array(places > 0)
     result = rows.take(pa.array(source))
-    names = result.schema.names
-    result = result.set_column(names.index(item[0]), item[0], item[1].take(pa.array(both)))
+    items = item[1].take(pa.array(chosen[source, places]))
+    result = _set(result, item[0], pc.if_else(is_sampled, items, result.column(item[0])))
     for label in labels:
-        values = np.where(is_sampled, np.float32(0), result.column(label).to_numpy(False))
-        result = result.set_column(names.index(label), label, pa.array(values.astype(np.float32)))
+        zero = pa.scalar(0, pa.float32())
+        result = _set(result, label, pc.if_else(is_sampled, zero, result.column(label)))
         since = label_time(label)
-        times = pc.if_else(pa.array(is_sampled), None, result.column(since))
-        result = result.set_column(names.index(since), since, times)
-    result = result.set_column(names.index(ROW), ROW, pa.array(np.arange(len(both))))
-    return result.add_column(1, SAMPLED, pa.array(is_sampled.astype(np.int8)))
+        result = _set(result, since, pc.if_else(is_sampled, None, result.column(since)))
+    numbers = result.column(ROW).to_numpy() * (count + 1) + places
+    result = _set(result, ROW, pa.array(numbers))
+    result = result.append_column(SAMPLED, is_sampled.cast(pa.int8()))
+    chances = probabilities[source, np.maximum(places - 1, 0)].astype(np.float32)
+    return result.append_column(NEGATIVE_PROBABILITY, pa.array(chances, mask=places == 0))
+
+
+def _set(rows: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBatch:
+    return rows.set_column(rows.schema.names.index(name), name, values)

@@ -8,6 +8,14 @@ import pyarrow as pa
 
 WRONG_FIELDS = "wrong number of fields"
 UNCLOSED = "unclosed quote"
+TOO_LONG = "line too long"
+NOT_JSON = "not a JSON object"
+NOT_EXAMPLE = "not a tf.Example"
+NOT_A_VALUE = "an object or a list within a list"
+NOT_UTF8 = "not UTF-8"
+NUL = "NUL byte"
+OUTSIDE = "time out of range"
+FUTURE = "time in the future"
 
 SCHEMA = pa.schema(
     [

@@ -1,8 +1,8 @@
-"""Runs a Beam pipeline on this machine and reports how far it has come.
+"""Runs a Beam pipeline, where `pipelines.execution` says, and reports how far it has come.
 
 A DoFn tells of its rows through a `RowCounter`, a small file of its own, and a thread of the caller
-adds the files up. So progress works whether workers are threads, processes or other machines
-that share the directory.
+adds the files up. So progress works whether workers are threads, processes or other machines.
+These share the directory, as they do all files between two steps of a pipeline.
 """
 
 import logging
@@ -16,6 +16,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 # Imported for its effect: it registers the coder of record batches.
 from pipelines.components.base import Progress
+from pipelines.execution import current_options
 from pipelines.preprocess import coders as coders
 
 _POLL_SECONDS = 0.2
@@ -50,9 +51,7 @@ def run(
     total: int | None = None,
     note: str = "",
 ) -> None:
-    """Builds a pipeline and runs it to its end in Beam's in-memory FnApiRunner.
-
-    The runner is always named: Beam's default may download another one.
+    """Builds a pipeline and runs it to its end.
 
     Args:
         build: adds the transforms to the pipeline.
@@ -65,8 +64,7 @@ def run(
     directory.mkdir(parents=True, exist_ok=True)
     for counter in directory.iterdir():
         counter.unlink()
-    options = PipelineOptions(["--direct_running_mode=in_memory"])
-    pipeline = beam.Pipeline(runner="FnApiRunner", options=options)
+    pipeline = beam.Pipeline(options=PipelineOptions(current_options()))
     build(pipeline)
     stopped = threading.Event()
     poller = threading.Thread(

@@ -1,9 +1,10 @@
-"""The last step of Transform: puts the rows of a shard in order and writes them.
+"""The last step of Transform: samples the rows of a shard, puts them in order and writes them.
 
 Its input is grouped by a number that stands for a split and a shard; rows still carry the columns
 of the way there, whose names begin with `work/`.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from pipelines.preprocess.examples import Examples
 from pipelines.preprocess.hashing import mix
 from pipelines.preprocess.layout import ROW
 from pipelines.preprocess.record_batches import concat, whole
+from pipelines.preprocess.sampling import Candidates, Plan
+from pipelines.preprocess.sampling_table import tally_sampling
 from pipelines.preprocess.splits import TRAIN
 from pipelines.preprocess.writing import ROW_GROUP, write_json, write_parquet
 from tfmtl.config import Config, MultiClassTask, MultiLabelTask
@@ -30,6 +33,9 @@ WORK = "work/"
 SPLIT = f"{WORK}split"
 HISTORY = f"{WORK}history/"
 """Prefix of the histories, as rows of the catalogue."""
+
+ShardTally = tuple[str, tuple[int, dict[str, float]]]
+"""A split, the number of one of its shards, and what was counted of it."""
 
 _ROWS_PER_BUCKET = 65_536
 _ROWS_PER_SHARD = 8 * ROW_GROUP
@@ -46,6 +52,7 @@ class Job:
         output: directory to write to; it holds the catalogue already.
         work: scratch directory.
         rows: rows of each split.
+        plan: which training rows are left out and repeated; all come once where not given.
     """
 
     config: Config
@@ -54,6 +61,7 @@ class Job:
     output: Path
     work: Path
     rows: tuple[int, ...]
+    plan: Plan | None = None
 
     @property
     def buckets(self) -> int:
@@ -62,7 +70,9 @@ class Job:
 
     def shards(self, split: int) -> int:
         """Files of a split."""
-        return max(1, -(-self.rows[split] // _ROWS_PER_SHARD))
+        sampled = split == TRAIN and self.plan is not None
+        rows = math.ceil(self.plan.rows) if sampled and self.plan else self.rows[split]
+        return max(1, -(-rows // _ROWS_PER_SHARD))
 
 
 def shard_of(rows: pa.RecordBatch, job: Job) -> np.ndarray:
@@ -74,9 +84,12 @@ def shard_of(rows: pa.RecordBatch, job: Job) -> np.ndarray:
     return places * len(columns.SPLITS) + splits
 
 
-def _order(rows: pa.RecordBatch, job: Job) -> np.ndarray:
-    """A random number of each row, by which training rows are shuffled."""
-    return mix(rows.column(ROW).to_numpy(), job.config.seed)
+def _order(rows: pa.RecordBatch, job: Job, copies: np.ndarray | None = None) -> np.ndarray:
+    """A random number of each row, by which training rows are shuffled; one more of each copy."""
+    order = mix(rows.column(ROW).to_numpy(), job.config.seed)
+    if copies is None:
+        return order
+    return np.where(copies > 0, mix(order ^ copies.astype(np.uint64)), order)
 
 
 class WriteShard(beam.DoFn):
@@ -104,15 +117,22 @@ class WriteShard(beam.DoFn):
         key, batches = keyed
         shard, split = divmod(key, len(columns.SPLITS))
         rows = concat(batches)
-        order = _order(rows, self._job) if split == TRAIN else rows.column(ROW).to_numpy()
-        rows = rows.take(pa.array(np.argsort(order)))
+        tally: dict[str, float] = {}
+        rates, copies = np.ones(rows.num_rows, np.float32), None
+        if split == TRAIN and self._job.plan is not None:
+            rows, rates, copies, tally = _sampled(rows, self._job.plan, self._job.config)
+        order = rows.column(ROW).to_numpy() if split != TRAIN else _order(rows, self._job, copies)
+        places = np.argsort(order)
+        rows, rates = rows.take(pa.array(places)), rates[places]
         kept = {
             name: rows.column(name)
             for name in rows.schema.names
             if not name.startswith(WORK) and name != ROW
         }
         kept |= {n: a.take(rows.column(columns.ITEM)) for n, a in self._of_items.items()}
-        tally = _tally(rows, self._job.config)
+        if self._job.config.sampling.negatives:
+            kept[columns.KEEP_RATE] = pa.array(rates)
+        tally |= _tally(rows, self._job.config)
         for history in self._job.config.features.history:
             items = rows.column(HISTORY + history.title).values.to_numpy().reshape(-1, history.last)
             tally[f"history/{history.title}"] = int(np.count_nonzero(items[:, 0] >= 0))
@@ -122,6 +142,24 @@ class WriteShard(beam.DoFn):
         path = self._job.output / name / f"part-{shard:05d}.parquet"
         write_parquet(pa.table(kept), path, ROW_GROUP)
         yield name, (shard, tally)
+
+
+def _sampled(
+    rows: pa.RecordBatch, plan: Plan, config: Config
+) -> tuple[pa.RecordBatch, np.ndarray, np.ndarray, dict[str, float]]:
+    """Leaves training rows out and repeats others.
+
+    Returns:
+        The rows, the keep rate of each, the number of each among the copies of one row, from 0, and
+        counts of what was done.
+    """
+    candidates = Candidates.of_examples(rows, config)
+    kept, times = plan.kept(candidates, config), plan.times(candidates, config)
+    tally = tally_sampling(candidates, kept, times, config)
+    places = np.repeat(np.arange(rows.num_rows), times)
+    first = np.repeat(np.cumsum(times) - times, times)
+    copies = np.arange(len(places)) - first
+    return rows.take(pa.array(places)), plan.rates(candidates)[places], copies, tally
 
 
 def _tally(rows: pa.RecordBatch, config: Config) -> dict[str, float]:

@@ -1,73 +1,41 @@
-"""Side tables, the catalogue of items and the profiles of users: gathering and joining them."""
+"""Tables joined by key: the catalogue of items, the profiles of users, lookups."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from pipelines.preprocess.hashing import KeyIndex
-from pipelines.preprocess.layout import ROW
+from pipelines.preprocess.coded import Coded
+from pipelines.preprocess.joining import JoinIndex
 from pipelines.preprocess.record_batches import whole
-from pipelines.preprocess.writing import write_parquet
-
-
-def gather(parts: Path, key: str, path: Path) -> tuple[int, int]:
-    """Puts the parts of a side table together, one row a key; of several rows the last wins.
-
-    Args:
-        parts: directory of the canonical parts.
-        key: the key column.
-        path: file to write.
-
-    Returns:
-        Rows written and duplicates left out.
-    """
-    table = pa.concat_tables(pq.read_table(part) for part in sorted(parts.iterdir()))
-    table = table.sort_by(ROW)
-    numbered = table.append_column("place", pa.array(np.arange(table.num_rows)))
-    last = numbered.group_by(key, use_threads=False).aggregate([("place", "max")])
-    places = np.sort(last.column("place_max").to_numpy())
-    write_parquet(table.take(pa.array(places)).drop_columns([ROW]), path)
-    return len(places), table.num_rows - len(places)
-
-
-@dataclass(frozen=True)
-class Coded:
-    """Texts as codes: `values[codes[i]]` is the i-th text.
-
-    Attributes:
-        codes: int32 `[n]`.
-        values: the different texts.
-    """
-
-    codes: np.ndarray
-    values: pa.Array
-
-    @classmethod
-    def of(cls, column: pa.Array) -> "Coded":
-        """Codes texts, however they are stored; numbers become texts."""
-        if not pa.types.is_dictionary(column.type):
-            if not pa.types.is_string(column.type):
-                column = pc.fill_null(column.cast(pa.string()), "")
-            column = column.dictionary_encode()
-        return cls(column.indices.to_numpy(), column.dictionary)
 
 
 class SideTable:
-    """A side table in memory.
+    """A table in memory that is joined to the log.
 
     Args:
         table: canonical rows.
-        key: its key column.
+        keys: its key columns.
+        on: the log's columns that are equal to them.
+        valid_from: column of the time from which a row holds, where keys have versions.
+        time: the log's column of the time as of which versions are seen.
     """
 
-    def __init__(self, table: pa.Table, key: str) -> None:
+    def __init__(
+        self,
+        table: pa.Table,
+        keys: Sequence[str],
+        on: Sequence[str],
+        valid_from: str | None = None,
+        time: str | None = None,
+    ) -> None:
         self._table = table
-        self._index = KeyIndex(self.array(key))
+        self._keys, self._on = keys, on
+        self._time = time if valid_from else None
+        since = table.column(valid_from).to_numpy() if valid_from else None
+        self._index = JoinIndex([self.array(key) for key in keys], since)
         self._coded: dict[str, Coded] = {}
 
     @property
@@ -79,9 +47,19 @@ class SideTable:
         """A column."""
         return whole(self._table.column(name))
 
-    def find(self, keys: Coded) -> np.ndarray:
-        """Row of each key: int64 `[n]`, -1 where there is none."""
-        return self._index.find(keys.values)[keys.codes]
+    @cached_property
+    def latest(self) -> np.ndarray:
+        """Row of each key's latest version, in their order: int64 `[keys]`."""
+        if self._time is None:
+            return np.arange(self._table.num_rows)
+        numbered = self._table.append_column("meta/place", pa.array(np.arange(len(self._table))))
+        last = numbered.group_by(self._keys, use_threads=False).aggregate([("meta/place", "max")])
+        return np.sort(last.column("meta/place_max").to_numpy())
+
+    def find(self, rows: pa.RecordBatch) -> np.ndarray:
+        """Row of the table that each row of the log sees: int64 `[n]`, -1 where there is none."""
+        times = rows.column(self._time).to_numpy() if self._time else None
+        return self._index.find([Coded.of(rows.column(name)) for name in self._on], times)
 
     def text(self, name: str) -> Coded:
         """A column's texts as codes, with one more row for keys that are not there: ""."""
@@ -101,10 +79,10 @@ class View:
 
     Args:
         rows: canonical rows of the log.
-        sides: {table: (side table, key column of the log)}.
+        sides: the side tables by name.
     """
 
-    def __init__(self, rows: pa.RecordBatch, sides: Mapping[str, tuple[SideTable, str]]) -> None:
+    def __init__(self, rows: pa.RecordBatch, sides: Mapping[str, SideTable]) -> None:
         self.rows = rows
         self._sides = sides
         self._found: dict[str, np.ndarray] = {}
@@ -112,22 +90,28 @@ class View:
     def find(self, table: str) -> np.ndarray:
         """The side table's row of each row; -1, which is also the last, where there is none."""
         if table not in self._found:
-            side, key = self._sides[table]
-            self._found[table] = side.find(Coded.of(self.rows.column(key)))
+            self._found[table] = self._sides[table].find(self.rows)
         return self._found[table]
 
     def text(self, table: str, name: str) -> Coded:
         """A column's texts, "" where missing."""
         if table == "log":
             return Coded.of(self.rows.column(name))
-        coded = self._sides[table][0].text(name)
+        coded = self._sides[table].text(name)
         return Coded(coded.codes[self.find(table)], coded.values)
 
     def number(self, table: str, name: str) -> np.ndarray:
         """A column's numbers: float32 `[n]`, NaN where missing."""
         if table == "log":
             return _floats(self.rows.column(name))
-        return self._sides[table][0].number(name)[self.find(table)]
+        return self._sides[table].number(name)[self.find(table)]
+
+    def array(self, table: str, name: str) -> pa.Array:
+        """A column as it is stored, as of times and lists; null where there is no row to join."""
+        if table == "log":
+            return self.rows.column(name)
+        found = self.find(table)
+        return self._sides[table].array(name).take(pa.array(found, mask=found < 0))
 
 
 def _floats(column: pa.Array) -> np.ndarray:

@@ -4,14 +4,15 @@ Beam's own GroupByKey keeps all values in memory in the local runner; here it on
 disk a group's pieces lie.
 """
 
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
-from pipelines.preprocess.layout import ROW
 from pipelines.preprocess.record_batches import divide
 
 Group = tuple[int, list[pa.RecordBatch]]
@@ -20,14 +21,15 @@ Piece = tuple[int, tuple[str, int, int]]
 
 
 class GroupRows(beam.PTransform):
-    """Groups the rows of record batches.
+    """Groups the rows of record batches, of one collection or of several together.
 
     Args:
-        key: gives the key of each row, int64 `[n]`; rows have the column `ROW`.
+        key: gives the key of each row, int64 `[n]`.
         directory: where to write, shared by all workers.
 
     Returns:
-        (key, batches) for every key, the batches in any order.
+        (key, batches) for every key, the batches in any order; those of several collections are
+        told apart by their schemas.
     """
 
     def __init__(self, key: Callable[[pa.RecordBatch], np.ndarray], directory: Path) -> None:
@@ -35,10 +37,19 @@ class GroupRows(beam.PTransform):
         self._key = key
         self._directory = directory
 
-    def expand(self, rows: beam.PCollection) -> beam.PCollection:
+    def expand(self, rows: Any) -> beam.PCollection:
+        several: tuple[beam.PCollection, ...] = rows if isinstance(rows, tuple) else (rows,)
+        pieces = [
+            part
+            | f"Spill {number}"
+            >> beam.FlatMap(_spill, self._key, self._directory / str(number)).with_output_types(
+                Piece
+            )
+            for number, part in enumerate(several)
+        ]
         return (
-            rows
-            | "Spill" >> beam.FlatMap(_spill, self._key, self._directory).with_output_types(Piece)
+            pieces
+            | "Flatten" >> beam.Flatten().with_output_types(Piece)
             | "Group" >> beam.GroupByKey()
             | "Read" >> beam.MapTuple(_read).with_output_types(Group)
         )
@@ -48,8 +59,9 @@ def _spill(
     rows: pa.RecordBatch, key: Callable[[pa.RecordBatch], np.ndarray], directory: Path
 ) -> Iterator[Piece]:
     directory.mkdir(parents=True, exist_ok=True)
-    # Named by what is in it: a retried bundle writes the same file again.
-    path = directory / f"{rows.column(ROW)[0].as_py()}.arrows"
+    # A retried bundle may hold the rows in another order: it must not write over a file that is
+    # being read.
+    path = directory / f"{uuid.uuid4().hex}.arrows"
     pieces = []
     with pa.OSFile(str(path), "wb") as file:
         for group, piece in divide(rows, key(rows)):

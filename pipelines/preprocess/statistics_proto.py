@@ -1,102 +1,140 @@
-"""Counts and moments as the statistics protos of `tensorflow-metadata`."""
+"""Statistics of columns as the protos of `tensorflow-metadata`: datasets, and columns of numbers.
 
-from typing import Any
+The protos follow TensorFlow Data Validation, whose functions and Facets read them: 10 buckets of
+equal width (STANDARD) and 10 of equal counts (QUANTILES), of all values that are there.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from tensorflow_metadata.proto.v0 import statistics_pb2 as pb
 
-from pipelines.preprocess.splits import TRAIN
-from tfmtl.preprocessing.columns import SPLITS
+from pipelines.preprocess.moments import NumberStatistics
+from pipelines.preprocess.quantiles import QuantileSketch
 
-UNSEEN = "unseen_share"
-"""Custom statistic: share of a split's rows whose value no training row has."""
-_TOP_VALUES = 50
-_RANKED_VALUES = 1000
+Statistics: TypeAlias = pb.DatasetFeatureStatistics
+StatisticsList: TypeAlias = pb.DatasetFeatureStatisticsList
+Column: TypeAlias = pb.FeatureNameStatistics
 
-
-def empty_statistics(rows: list[int]) -> pb.DatasetFeatureStatisticsList:
-    """Statistics without a column: one dataset a split.
-
-    Args:
-        rows: number of rows of each split.
-    """
-    result = pb.DatasetFeatureStatisticsList()
-    for split, count in zip(SPLITS, rows, strict=True):
-        result.datasets.add(name=split, num_examples=count)
-    return result
+BUCKETS = 10
+"""Buckets of a histogram."""
 
 
 def add_number(
-    result: pb.DatasetFeatureStatisticsList, name: str, moments: dict[str, dict[str, Any]]
+    dataset: Statistics,
+    name: str,
+    moments: NumberStatistics,
+    sketch: QuantileSketch,
+    whole: bool = False,
+    sizes: np.ndarray | None = None,
+) -> Column:
+    """Adds a column of numbers to a dataset.
+
+    Args:
+        dataset: dataset to add to.
+        name: name of the column.
+        moments: count, mean, deviation and range.
+        sketch: the numbers' order; of no number where there are no histograms.
+        whole: whether the numbers are integers.
+        sizes: of a column of lists, how many rows have 0, 1, 2 ... values.
+    """
+    kind = pb.FeatureNameStatistics.INT if whole else pb.FeatureNameStatistics.FLOAT
+    feature = dataset.features.add(type=kind)
+    feature.path.step.append(name)
+    numeric = feature.num_stats
+    set_common(numeric.common_stats, moments.count, moments.missing, sizes)
+    if moments.count:
+        numeric.mean, numeric.std_dev = moments.mean, moments.deviation
+        numeric.num_zeros = moments.zeros
+        numeric.min, numeric.max = moments.minimum, moments.maximum
+    if sketch.count:
+        numeric.median = float(sketch.quantiles([0.5])[0])
+        numeric.histograms.extend([standard_histogram(sketch), quantiles_histogram(sketch)])
+    return feature
+
+
+def standard_histogram(sketch: QuantileSketch) -> pb.Histogram:
+    """Buckets of equal width from the smallest to the largest number; one where they are alike."""
+    result = pb.Histogram(type=pb.Histogram.STANDARD)
+    low, high = sketch.minimum, sketch.maximum
+    edges = np.linspace(low, high, BUCKETS + 1) if low < high else np.array([low, high])
+    below = np.concatenate([[0.0], sketch.below(edges[1:-1]), [sketch.count]])
+    return _filled(result, edges, np.diff(below))
+
+
+def quantiles_histogram(sketch: QuantileSketch) -> pb.Histogram:
+    """Buckets of equal counts."""
+    edges = sketch.quantiles(np.linspace(0, 1, BUCKETS + 1))
+    counts = np.full(BUCKETS, sketch.count / BUCKETS)
+    return _filled(pb.Histogram(type=pb.Histogram.QUANTILES), edges, counts)
+
+
+def _filled(result: pb.Histogram, edges: np.ndarray, counts: np.ndarray) -> pb.Histogram:
+    for low, high, count in zip(edges, edges[1:], counts, strict=False):
+        result.buckets.add(low_value=low, high_value=high, sample_count=count)
+    return result
+
+
+def set_common(
+    common: pb.CommonStatistics, present: int, missing: int, sizes: np.ndarray | None = None
 ) -> None:
-    """Adds a number column.
+    """Says how many rows have a value, and how many values.
 
     Args:
-        result: statistics to add to.
-        name: name of the column.
-        moments: {split: fields of `NumberStatistics`}.
+        common: what to fill.
+        present: rows with a value, of a column of single values.
+        missing: rows without.
+        sizes: of a column of lists, how many rows have 0, 1, 2 ... values, which counts then.
     """
-    for dataset in result.datasets:
-        known = moments[dataset.name]
-        count = known["count"]
-        feature = dataset.features.add(type=pb.FeatureNameStatistics.FLOAT)
-        feature.path.step.append(name)
-        numeric = feature.num_stats
-        _set_common(numeric.common_stats, count, known["missing"])
-        if count:
-            numeric.mean = known["mean"]
-            numeric.std_dev = float(np.sqrt(known["m2"] / count))
-            numeric.num_zeros = known["zeros"]
-            numeric.min, numeric.max = known["minimum"], known["maximum"]
+    if sizes is None:
+        sizes = np.array([missing, present])
+    given = np.arange(len(sizes))[1:]
+    rows = np.asarray(sizes)[1:]
+    common.num_missing = int(sizes[0]) if len(sizes) else 0
+    common.num_non_missing = int(rows.sum())
+    if not common.num_non_missing:
+        return
+    found = given[rows > 0]
+    common.min_num_values, common.max_num_values = int(found[0]), int(found[-1])
+    common.tot_num_values = int((given * rows).sum())
+    common.avg_num_values = common.tot_num_values / common.num_non_missing
+    reached = np.cumsum(rows)
+    wanted = np.ceil(np.linspace(0, 1, BUCKETS + 1) * common.num_non_missing)
+    edges = given[np.searchsorted(reached, np.maximum(wanted, 1))].astype(np.float64)
+    counts = np.full(BUCKETS, common.num_non_missing / BUCKETS)
+    common.num_values_histogram.type = pb.Histogram.QUANTILES
+    _filled(common.num_values_histogram, edges, counts)
 
 
-def add_text(result: pb.DatasetFeatureStatisticsList, name: str, counts: pa.Table) -> None:
-    """Adds a text column.
-
-    Args:
-        result: statistics to add to.
-        name: name of the column.
-        counts: rows (split, value, count), the most frequent first, "" for missing values.
-    """
-    given = counts.filter(pc.not_equal(counts.column("value"), ""))
-    known = given.filter(pc.equal(given.column("split"), TRAIN)).column("value")
-    for number, dataset in enumerate(result.datasets):
-        values = given.filter(pc.equal(given.column("split"), number))
-        count = pc.sum(values.column("count")).as_py() or 0
-        every = pc.sum(counts.filter(pc.equal(counts.column("split"), number)).column("count"))
-        feature = dataset.features.add(type=pb.FeatureNameStatistics.STRING)
-        feature.path.step.append(name)
-        strings = feature.string_stats
-        _set_common(strings.common_stats, count, (every.as_py() or 0) - count)
-        strings.unique = values.num_rows
-        top = values.slice(0, _RANKED_VALUES).to_pylist()
-        for row in top[:_TOP_VALUES]:
-            strings.top_values.add(value=row["value"], frequency=row["count"])
-        for rank, row in enumerate(top):
-            strings.rank_histogram.buckets.add(
-                low_rank=rank, high_rank=rank, label=row["value"], sample_count=row["count"]
-            )
-        if count:
-            lengths = pc.binary_length(values.column("value"))
-            strings.avg_length = (
-                pc.sum(pc.multiply(lengths, values.column("count"))).as_py() / count
-            )
-        if number != TRAIN and count:
-            new = values.filter(pc.invert(pc.is_in(values.column("value"), known)))
-            share = (pc.sum(new.column("count")).as_py() or 0) / count
-            feature.custom_stats.add(name=UNSEEN, num=share)
+def common_of(column: Column) -> pb.CommonStatistics:
+    """Presence and value counts of a column of any kind."""
+    kind = column.WhichOneof("stats")
+    return getattr(column, kind).common_stats if kind else pb.CommonStatistics()
 
 
-def _set_common(common: pb.CommonStatistics, present: int, missing: int) -> None:
-    common.num_non_missing, common.num_missing = present, missing
-    if present:
-        common.min_num_values = common.max_num_values = 1
-        common.avg_num_values = 1.0
-        common.tot_num_values = present
+def histogram_of(column: Column, kind: int) -> pb.Histogram | None:
+    """A number column's histogram of one type, None where it has none."""
+    return next((h for h in column.num_stats.histograms if h.type == kind), None)
 
 
-def read_statistics(path: Any) -> pb.DatasetFeatureStatisticsList:
+def column_name(column: Column) -> str:
+    """Name of a column, however the statistics' writer gave it."""
+    return column.name or ".".join(column.path.step)
+
+
+def by_name(dataset: Statistics) -> dict[str, Column]:
+    """A dataset's columns by name, in their order."""
+    return {column_name(column): column for column in dataset.features}
+
+
+def write_statistics(datasets: Sequence[Statistics], path: Path) -> None:
+    """Writes statistics, the same bytes for the same statistics."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(StatisticsList(datasets=datasets).SerializeToString(deterministic=True))
+
+
+def read_statistics(path: Path) -> StatisticsList:
     """Reads statistics from a file."""
-    return pb.DatasetFeatureStatisticsList.FromString(path.read_bytes())
+    return StatisticsList.FromString(path.read_bytes())

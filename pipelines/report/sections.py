@@ -4,11 +4,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipelines.accounting import Accounting, accounting
-from pipelines.figures import Figures, families, figure
+from pipelines.figures import families
 from pipelines.report.charts import line_chart
+from pipelines.report.data import account_of, data
 from pipelines.report.facts import Facts
-from pipelines.report.html import Markup, bar, details, element, join, section, table
+from pipelines.report.html import Markup, bar, details, element, join, section
+from pipelines.report.tables import across
 from pipelines.tally import duration
 
 _NOT_DRAWN = {"epoch", "seconds", "examples_per_second"}
@@ -29,7 +30,7 @@ def head(facts: Facts) -> Markup:
 
 def tiles(facts: Facts) -> Markup:
     """The few figures one looks for first."""
-    rows = _rows(facts)
+    rows = account_of(facts)
     entries: list[tuple[str, str]] = []
     if rows:
         log = rows.log
@@ -63,41 +64,6 @@ def gate(facts: Facts) -> Markup | None:
     return section("Gate", element("ul", *lines, class_="rules"))
 
 
-def data(facts: Facts) -> Markup | None:
-    """Where the raw rows went."""
-    rows = _rows(facts)
-    if rows is None:
-        return None
-    examples = max(sum(rows.splits.values()), 1)
-    splits = [bar(n, c / examples, f"{c:,}") for n, c in rows.splits.items()]
-    parts: list[Markup] = [
-        element("p", f"{name}: {counts}") for name, counts in rows.tables.items()
-    ]
-    if rows.not_found:
-        parts.append(element("p", f"negatives: {rows.not_found:,} fewer than asked for"))
-    if splits:
-        parts += [element("h3", "Examples by split"), *splits]
-    if rows.bad:
-        reasons = (
-            (name, reason, f"{count:,}", f"{count / max(counts.read, 1):.3%}")
-            for name, counts in rows.tables.items()
-            for reason, count in sorted(counts.rejected.items(), key=lambda item: -item[1])
-        )
-        parts += [
-            element("h3", "Rejected rows by reason"),
-            table(("table", "reason", "rows", "share"), reasons),
-            element("p", f"They lie in {rows.dead_letters}", class_="soft"),
-        ]
-    means = facts.summary("Transform").get("label_means")
-    if means and any(means.values()):
-        parts += [element("h3", "Mean of the labels"), _across(means, first="label")]
-    for task, shares in facts.summary("Transform").get("classes", {}).items():
-        parts.append(details(f"Share of each class, {task}", _across(shares, first="class")))
-    warnings = facts.summary("ExampleValidator").get("warnings", [])
-    parts += [element("p", f"Warning: {warning}", class_="idle") for warning in warnings]
-    return section("Data", *parts)
-
-
 def learning(facts: Facts) -> Markup | None:
     """A curve for each loss and metric, training and validation in one chart; then how the
     balancer weighed the tasks, where that changed."""
@@ -126,9 +92,9 @@ def metrics(facts: Facts) -> Markup | None:
     tasks = facts.evaluation.get("tasks", {})
     if not tasks:
         return None
-    overall = [_across(family) for family in families(tasks)]
+    overall = [across(family) for family in families(tasks)]
     slices = (
-        details(f"{task} by {column}", _across(values, first="value", transposed=True))
+        details(f"{task} by {column}", across(values, first="value", transposed=True))
         for task, measured in tasks.items()
         for column, values in measured["slices"].items()
         if values
@@ -166,10 +132,6 @@ def page(facts: Facts) -> Markup:
     return join((head(facts), tiles(facts), *(make(facts) for make in sections)))
 
 
-def _rows(facts: Facts) -> Accounting | None:
-    return accounting(facts.summary("ExampleGen"), facts.summary("Transform"))
-
-
 def _verdict(facts: Facts) -> tuple[str, str]:
     if facts.run and facts.run.state == "FAILED":
         return "Not finished", "bad"
@@ -199,15 +161,3 @@ def _curves(epochs: Sequence[Mapping[str, Any]], name: str) -> dict[str, list[fl
         "training": [epoch.get(name) for epoch in epochs],
         "validation": [epoch.get(f"val_{name}") for epoch in epochs],
     }
-
-
-def _across(
-    columns: Mapping[str, Figures], first: str = "metric", transposed: bool = False
-) -> Markup:
-    """A table of figures: a column a task and a row a metric, or the other way round."""
-    names = list(dict.fromkeys(metric for figures in columns.values() for metric in figures))
-    if transposed:
-        rows = ([n or "(missing)", *(figure(f.get(m)) for m in names)] for n, f in columns.items())
-        return table((first, *names), rows)
-    by_metric = ([m, *(figure(f.get(m)) for f in columns.values())] for m in names)
-    return table((first, *columns), by_metric)

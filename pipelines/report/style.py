@@ -63,7 +63,8 @@ svg text { fill: var(--soft); font-size: 11px; } svg .grid { stroke: var(--line)
 .legend i { display: inline-block; width: 14px; height: 3px; border-radius: 2px;
   margin-right: 6px; vertical-align: middle; }
 i.s0 { background: var(--s0); } i.s1 { background: var(--s1); } i.s2 { background: var(--s2); }
-@media (max-width: 480px) { table { font-size: 13px; } th, td { padding: 5px 6px; } }
+@media (max-width: 480px) { table { font-size: 13px; } th, td { padding: 5px 6px; }
+  tbody th { white-space: normal; min-width: 7em; } }
 details { border-top: 1px solid var(--line); padding: 8px 0; }
 summary { cursor: pointer; font-weight: 600; font-size: 14px; }
 pre { overflow-x: auto; font: 12px/1.5 ui-monospace, Menlo, Consolas, monospace; margin: 8px 0; }

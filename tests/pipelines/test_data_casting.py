@@ -5,9 +5,12 @@ import math
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipelines.preprocess.casting import cast, rejecter
 from pipelines.preprocess.layout import Column
+from pipelines.preprocess.values import texts_of
 
 
 def cast_one(column: Column, values: pa.Array) -> tuple[list, list]:
@@ -67,9 +70,9 @@ def test_good_values_are_kept(column, value, expected):
         (SCENARIO, "", "unknown scenario"),
         (TIME, "", "missing time"),
         (TIME, "yesterday", "unparsable time"),
-        (TIME, "-5", "unparsable time"),
-        (TIME, "1726444797000", "time is after 2099, not in seconds?"),
-        (TIME, "4102444800", "time is after 2099, not in seconds?"),
+        (TIME, "-5", "time out of range"),
+        (TIME, "1726444797000", "time out of range"),
+        (TIME, "4102444800", "time out of range"),
         (NUMBER, "cheap", "not a number"),
         (NUMBER, "inf", "not a number"),
         (NUMBER, "1e39", "not a number"),
@@ -121,3 +124,94 @@ def test_typed_columns_need_no_parsing():
     assert cast_one(NUMBER, pa.array([1, 2]))[0] == [1.0, 2.0]
     assert cast_one(NUMBER, pa.array([math.nan, 2.0]))[0] == [None, 2.0]
     assert cast_one(BINARY, pa.array([True, False]).cast(pa.int8()))[0] == [1.0, 0.0]
+
+
+TEXTS = Column("c", "texts", "test")
+BAG = Column("c", "texts", "test", separator="|")
+KEYS = Column("c", "texts", "test", separator="|", missing="missing tags")
+NUMBERS = Column("c", "numbers", "test", separator=",")
+VECTOR = Column("c", "numbers", "test", separator=" ")
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "expected"),
+    [
+        (TEXTS, pa.array(["a|b", "", None]), [["a|b"], [], []]),
+        (
+            BAG,
+            pa.array(["a|b", " a | b ", "a||b|", "", "  ", "a"]),
+            [["a", "b"], ["a", "b"], ["a", "", "b", ""], [], [], ["a"]],
+        ),
+        (
+            BAG,
+            pa.array([["a", None], None, [], ["b|c", "d"]]),
+            [["a", ""], [], [], ["b", "c", "d"]],
+        ),
+        (BAG, pa.array([1, None]), [["1"], []]),
+        (BAG, pa.array([[1, 2], None]), [["1", "2"], []]),
+        (BAG, pa.array([[b"a"], [b"b|c"]]), [["a"], ["b", "c"]]),
+        (BAG, pa.array(["a|b", "c", "d|e"])[1:], [["c"], ["d", "e"]]),
+        (BAG, pa.array([["a"], ["b"], ["c", "d"]])[1:], [["b"], ["c", "d"]]),
+        (
+            NUMBERS,
+            pa.array(["1,2.5", "[3, 4]", "", "[]", "5"]),
+            [[1.0, 2.5], [3.0, 4.0], [], [], [5.0]],
+        ),
+        (NUMBERS, pa.array([[1.5, 2.0], None]), [[1.5, 2.0], []]),
+        (NUMBERS, pa.array([2, None]), [[2.0], []]),
+        (NUMBERS, pa.array([["1", "2"]]), [[1.0, 2.0]]),
+        (VECTOR, pa.array(["[ 0.5  -1 ]", "0.5 -1"]), [[0.5, -1.0], [0.5, -1.0]]),
+    ],
+)
+def test_lists_are_kept(column, values, expected):
+    assert cast_one(column, values) == (expected, [])
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "reason"),
+    [
+        (KEYS, pa.array(["a", ""]), "missing tags"),
+        (BAG, pa.array([["a"], ["b", "c\0"]]), "NUL byte"),
+        (BAG, pa.array([[b"a"], [b"\xff"]]), "not UTF-8"),
+        (NUMBERS, pa.array(["1", "1,x"]), "not a number"),
+        (NUMBERS, pa.array(["1", "1,,2"]), "missing number in a list"),
+        (NUMBERS, pa.array([[1.0], [1.0, None]]), "missing number in a list"),
+        (NUMBERS, pa.array([[1.0], [1.0, math.nan]]), "missing number in a list"),
+        (NUMBERS, pa.array([[1.0], [math.inf]]), "not a number"),
+        (TEXT, pa.array([["a"], ["a", "b"]]), "several values where one is right"),
+        (NUMBER, pa.array([[1], [1, 2]]), "several values where one is right"),
+        (TEXT, pa.array(["a", "b\0"]), "NUL byte"),
+        (TEXT, pa.array([b"a", b"\xc3"]), "not UTF-8"),
+        (NUMBER, pa.array([b"1", b"\xff"]), "not a number"),
+    ],
+)
+def test_bad_lists_and_bytes_are_rejected_with_their_reason(column, values, reason):
+    kept, rejected = cast_one(column, values)
+
+    assert rejected == [(2, reason)]
+    assert len(kept) == 1
+
+
+@given(st.lists(st.binary(max_size=4), max_size=8))
+def test_bytes_that_are_not_utf8_are_found_one_by_one(values):
+    expected = []
+    for value in values:
+        try:
+            expected.append(value.decode())
+        except UnicodeDecodeError:
+            expected.append(None)
+
+    texts, bad = texts_of(pa.array(values, pa.binary()))
+
+    assert texts.to_pylist() == expected
+    wrong = [text is None for text in expected]
+    assert (wrong if bad is not None else [False] * len(values)) == wrong
+    assert bad is None or bad.tolist() == wrong
+
+
+def test_floats_are_texts_whatever_stands_beside_them():
+    values = pa.array([12.0, 2.0**40, 1.5, math.nan, 1e-7])
+
+    assert texts_of(values)[0].to_pylist() == ["12", "1099511627776", "1.5", None, "1e-7"]
+    assert texts_of(values[:1])[0].to_pylist() == ["12"]
+    assert texts_of(pa.array([0.1], pa.float32()))[0].to_pylist() == ["0.1"]

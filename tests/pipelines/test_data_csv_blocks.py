@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.components.base import PipelineError
-from pipelines.preprocess import csv_reading
-from pipelines.preprocess.blocks import cut
-from pipelines.preprocess.csv_reading import read_csv
-from pipelines.preprocess.files import RawFile
+from pipelines.preprocess.blocks import scan
 from pipelines.preprocess.layout import Column
+from pipelines.preprocess.raw_files import RawFile
+from pipelines.preprocess.raw_rows import RawRows
+from pipelines.preprocess.reading import read as read_block
 
 _PACKERS = {
     "gz": gzip.compress,
@@ -31,14 +31,19 @@ _PACKERS = {
 def raw_file(path: Path, names: tuple[str, ...] = ("a", "b"), **changes: object) -> RawFile:
     columns = tuple(Column(name, "text", "test") for name in names)
     known = {"header": 0, "header_lines": 0, **changes}
-    return RawFile("log", 0, str(path), path.stat().st_size, False, names, columns, **known)
+    stat = path.stat()
+    return RawFile("log", 0, str(path), stat.st_size, stat.st_mtime, "csv", names, columns, **known)
+
+
+def raws(path: Path, block_bytes: int, **changes: object) -> list[RawRows]:
+    blocks = scan(raw_file(path, **changes), block_bytes).blocks
+    return [raw for block in blocks for _, raw in read_block(block, block_bytes)]
 
 
 def read(path: Path, block_bytes: int = 1 << 20, **changes: object) -> tuple[list, list, list]:
     """Rows, their line numbers and (line, reason, raw) of the rejected ones."""
     rows, lines, rejected = [], [], []
-    for block in cut(raw_file(path, **changes), block_bytes):
-        raw = read_csv(block)
+    for raw in raws(path, block_bytes, **changes):
         rows += [tuple(row.values()) for row in raw.columns.to_pylist()]
         lines += raw.lines.tolist()
         rejected += [(r["line"], r["reason"], r["raw"]) for r in raw.rejected.to_pylist()]
@@ -179,15 +184,6 @@ def test_inch_marks_do_not_join_lines(tmp_path):
     assert rejected == [(4, "not UTF-8", "3,caf�")]
 
 
-def test_what_is_too_large_to_read_at_once_is_an_error(tmp_path, monkeypatch):
-    path = tmp_path / "log.csv"
-    path.write_bytes(b'1,"two\nlines"\n2,b\n')
-    monkeypatch.setattr(csv_reading, "_MOST_BYTES", 10)
-
-    with pytest.raises(PipelineError, match=r"log\.csv: of 18 bytes, .* split or unpack it"):
-        read(path)
-
-
 @pytest.mark.parametrize("ending", ["gz", "bz2", "xz", "zst"])
 def test_a_truncated_file_is_an_error(tmp_path, ending):
     text = "".join(f"{i},{i * 7919 % 100_003}\n" for i in range(20_000)).encode()
@@ -212,12 +208,15 @@ def test_a_corrupt_gzip_is_an_error(tmp_path):
         read(path)
 
 
-def test_compressed_files_are_one_block(tmp_path):
+@pytest.mark.parametrize("block_bytes", [1, 3, 100])
+def test_compressed_files_are_one_block_that_is_read_in_pieces(tmp_path, block_bytes):
     path = tmp_path / "log.csv.gz"
-    path.write_bytes(gzip.compress(b"1,2\n3,4\n"))
+    path.write_bytes(gzip.compress(b"1,2\nx\n") + gzip.compress(b'3,"4\n5"\n6,7'))
 
-    assert len(cut(raw_file(path), 2)) == 1
-    assert read(path, 2)[0] == [("1", "2"), ("3", "4")]
+    assert len(scan(raw_file(path), block_bytes).blocks) == 1
+    rows, lines, rejected = read(path, block_bytes)
+    assert (rows, lines) == ([("1", "2"), ("3", "4\n5"), ("6", "7")], [1, 3, 5])
+    assert rejected == [(2, "wrong number of fields", "x")]
 
 
 @pytest.mark.parametrize("block_bytes", [1, 3, 100])
@@ -225,6 +224,6 @@ def test_row_numbers_do_not_depend_on_the_blocks(tmp_path, block_bytes):
     path = tmp_path / "log.csv"
     path.write_bytes(b"1,2\n\nx\n3,4\n5,6\n")
 
-    numbers = [read_csv(block).numbers for block in cut(raw_file(path), block_bytes)]
+    numbers = [raw.numbers for raw in raws(path, block_bytes)]
 
     assert np.concatenate(numbers).tolist() == [1, 4, 5]

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.components.base import PipelineError
-from pipelines.preprocess.negatives import NegativeSampler
 from pipelines.preprocess.pivoting import pivot_events
 from pipelines.preprocess.statistics_proto import read_statistics
 from tfmtl.config import Config, parse
@@ -239,40 +238,3 @@ def test_the_pivot_equals_a_loop(drawn):
     assert rows.column("meta/time/view").equals(rows.column("time"))
     bought = [float(row["meta/time/cart"] is not None) for row in rows.to_pylist()]
     assert rows.column("cart").to_pylist() == bought
-
-
-@settings(deadline=None)
-@given(st.integers(0, 2**32), st.integers(1, 4), st.integers(1, 12))
-def test_drawn_items_are_never_taken_and_never_twice_in_a_row(seed, count, items):
-    rng = np.random.default_rng(seed)
-    groups = rng.integers(0, 3, 20)
-    taken = np.stack([rng.integers(0, 3, 15), rng.integers(0, items, 15)], axis=1)
-    weights = rng.integers(0, 3, (2, items))
-    periods = rng.integers(0, 2, 20)
-
-    drawn = NegativeSampler(weights).draw(groups, periods, taken, count, rng)
-
-    pairs = {tuple(pair) for pair in taken.tolist()}
-    for group, period, row in zip(groups, periods, drawn, strict=True):
-        found = [int(item) for item in row if item >= 0]
-        assert len(found) == len(set(found))
-        own = weights[period]
-        assert all(own[item] > 0 and (group, item) not in pairs for item in found)
-        free = sum(1 for i in range(items) if own[i] and (group, i) not in pairs)
-        assert len(found) == min(count, free) or free > 0
-
-
-def test_items_are_drawn_as_often_as_they_occur():
-    periods = np.repeat([0, 1], 40_000)
-    drawn = NegativeSampler(np.array([[1, 0, 3], [0, 1, 0]])).draw(
-        np.zeros(80_000, np.int64),
-        periods,
-        np.zeros((0, 2), np.int64),
-        1,
-        np.random.default_rng(0),
-    )
-
-    counts = Counter(drawn[periods == 0].ravel().tolist())
-    assert counts.keys() == {0, 2}
-    assert counts[2] / 40_000 == pytest.approx(0.75, abs=0.01)
-    assert set(drawn[periods == 1].ravel().tolist()) == {1}

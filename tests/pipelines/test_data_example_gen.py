@@ -153,7 +153,7 @@ def test_of_two_rows_of_a_key_the_last_wins(tmp_path):
         ("i5", "nova"),
         ("i1", "last"),
     ]
-    assert ran.summaries["ExampleGen"]["items"]["duplicates"] == 1
+    assert ran.summaries["ExampleGen"]["tables"]["items"]["duplicates"] == 1
 
 
 def test_parquet_gives_what_csv_gives(tmp_path):

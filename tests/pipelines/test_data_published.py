@@ -29,7 +29,8 @@ def test_movielens(tmp_path):
 
     summary = ran.summaries["ExampleGen"]
     assert (summary["rows"], summary["kept"]) == (100_000, 100_000)
-    assert (summary["items"]["kept"], summary["users"]["kept"]) == (1682, 943)
+    tables = summary["tables"]
+    assert (tables["items"]["kept"], tables["users"]["kept"]) == (1682, 943)
     splits = ran.summaries["Transform"]["splits"]
     assert splits["train"] + splits["test"] == 100_000
     assert splits["test"] == pytest.approx(20_000, abs=400)

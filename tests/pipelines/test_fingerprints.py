@@ -90,7 +90,7 @@ def test_the_versions_of_the_engines_count(data, monkeypatch, package):
 def test_the_trainer_depends_on_the_precision_that_auto_comes_to(monkeypatch):
     reads = []
     for amx in (True, False):
-        monkeypatch.setattr(precision, "multiplies_bfloat16", lambda amx=amx: amx)
+        monkeypatch.setattr(precision, "bfloat16_flags", lambda amx=amx: amx)
         reads.append(trainer.COMPONENT.reads(make_config()))
     assert reads[0] != reads[1]
 

@@ -30,12 +30,12 @@ def test_the_rate_of_a_phase_leaves_out_what_was_before_it(clock):
     tally = Tally()
     clock.now += 10  # importing and compiling
     tally.update(500, 2_500, "rows")
-    assert tally.phase() == "500/2,500 rows"
+    assert tally.phase() == "500/2,500 rows  20%"
     clock.now += 2
     tally.update(1_500, 2_500, "rows", "part 1")
-    assert tally.phase() == "1,500/2,500 rows  500 rows/s  2.0 s left  part 1"
+    assert tally.phase() == "1,500/2,500 rows  60%  500 rows/s  2.0 s left  part 1"
     tally.update(2_500, 2_500, "rows", "part 2")
-    assert tally.phase() == "2,500/2,500 rows  1,000 rows/s  part 2"
+    assert tally.phase() == "2,500/2,500 rows  100%  1,000 rows/s  part 2"
 
 
 def test_phases_add_up_by_unit(clock):
@@ -46,6 +46,20 @@ def test_phases_add_up_by_unit(clock):
     tally.update(3, None, "files")
     clock.now += 4
     assert tally.overall() == "2,000 rows, 500 rows/s"
+
+
+def test_a_phase_of_unknown_length_has_no_share(clock):
+    tally = Tally()
+    tally.update(500, None, "rows")
+    clock.now += 1
+    tally.update(1_500, None, "rows")
+    assert tally.phase() == "1,500 rows  1,000 rows/s"
+
+
+def test_more_than_was_expected_is_all_of_it(clock):
+    tally = Tally()
+    tally.update(30, 20, "rows")
+    assert tally.phase() == "30/20 rows  100%"
 
 
 def test_a_component_that_reports_nothing_has_no_figures():
@@ -81,3 +95,13 @@ def test_on_a_terminal_the_line_is_gone_at_the_end():
     assert "50/120 examples" in printed
     assert "[epoch] 1" in printed
     assert printed.endswith("Trainer          done   0.1 s\n")
+
+
+def test_what_a_component_shows_stands_below_its_line():
+    console = Console(file=StringIO(), width=40)
+    Display(console).below(["scenario  rows", "[feed]    1,000 and more than the console is wide"])
+    lines = console.file.getvalue().splitlines()
+    assert lines == [
+        " " * 19 + "scenario  rows",
+        " " * 19 + "[feed]    1,000 and more than the console is wide",
+    ]

@@ -2,6 +2,7 @@
 
 import json
 import re
+from html import escape
 from html.parser import HTMLParser
 
 import pytest
@@ -19,12 +20,26 @@ EXAMPLES = {
     "kept": 1000,
     "rejected": {NASTY: 10},
     "dead_letters": {"rows": 10, "path": "dead_letters"},
-    "items": {"rows": 9, "kept": 5, "duplicates": 3, "rejected": {"no key": 1}},
-    "events": {"rows": 900, "sampled": 96, "not_found": 4},
+    "tables": {
+        "events": {},
+        "items": {"rows": 9, "kept": 5, "duplicates": 3, "rejected": {"no key": 1}},
+    },
+    "examples": 1036,
+    "events": {"rows": 940, "merged": 60, "sampled": 96, "not_found": 4},
 }
+COUNTS = {"rows": 936, "known": {NASTY: 900}, "positives": {NASTY: 45}}
 TRANSFORM = {
+    "examples": {"train": 936, "test": 100},
+    "changes": {"train": {"negatives left out": -36}},
     "splits": {"train": 900, "test": 100},
     "label_means": {"train": {"click": 0.05}, "test": {"click": None}},
+    "sampling": {
+        "scenarios": {
+            NASTY: {"keep_rate": 0.25, "before": COUNTS, "after": {**COUNTS, "rows": 900}}
+        },
+        "by": "scenario",
+        "repeat": {NASTY: 1.5},
+    },
 }
 
 
@@ -92,10 +107,20 @@ def test_is_well_formed(run):
 def test_shows_rows_metrics_and_curves(run):
     html = write_report(run).read_text()
     for text in (
-        "rows: 1,010 read, 1,000 kept, 10 rejected<",
-        "items: 9 read, 5 kept, 1 rejected, 3 with the key of a later row",
+        "<td>1,010</td><td>9</td>",
+        f"rejected: {escape(NASTY)}</th><td>-10</td><td></td>",
+        "key of another row</th><td></td><td>-3</td>",
+        "left</th><td>1,036</td><td>5</td>",
         "negatives: 4 fewer than asked for",
         "11.111%",
+        "<td>-60</td>",
+        "<td>+96</td>",
+        "negatives left out",
+        "<td>-36</td><td></td><td>-36</td>",
+        f"{escape(NASTY)}, before",
+        "<td>936</td><td>100.0%</td><td>45</td><td>5.00%</td>",
+        f"share of the negatives that is kept: {escape(NASTY)} 0.25",
+        f"rows come so many times, by scenario: {escape(NASTY)} 1.5",
         "Not blessed",
         "click auc is 0.71, at least 0.65",
         "0.7100",

@@ -141,7 +141,7 @@ def test_every_variable_is_stored_once(exported: Exported) -> None:
     assert weights > 400_000
     assert weights + items <= data.stat().st_size < 1.05 * (weights + items) + 20_000
     graph = (exported.saved_model / "saved_model.pb").stat().st_size
-    assert graph < weights
+    assert graph < weights + 200_000  # what Unicode's normal form needs, stored once
 
 
 def test_the_vocabularies_are_assets(exported: Exported) -> None:

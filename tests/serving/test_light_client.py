@@ -155,3 +155,15 @@ def test_none_is_missing_and_rows_are_brought_to_one_length():
     assert np.isnan(arrays["price"][1])
     assert arrays["seen"].tolist() == [[b"x", b"", b""], [b"y", b"", b"z"]]
     assert prepare({**asked, "seen": None}, signature)["seen"].shape[1] == 0
+
+
+def test_vectors_are_given_whole_or_not_at_all():
+    signature = Signature("rank", 1, {"image": TensorSpec("float32", (None, 2))}, {})
+    for given in ([[1, 2], None], [[1, 2], []]):
+        found = prepare({"image": given}, signature)["image"]
+        np.testing.assert_array_equal(found, [[1, 2], [np.nan, np.nan]])
+    assert np.isnan(prepare({"image": [None]}, signature)["image"]).tolist() == [[True, True]]
+    assert prepare({"image": None}, signature)["image"].shape == (1, 2)
+    assert prepare({"image": [3.0, 4.0]}, signature)["image"].tolist() == [[3.0, 4.0]]
+    message = refused(prepare, {"image": [[1.0, 2.0], [1.0]]}, signature)
+    assert message == "INVALID_ARGUMENT: input `image` should have 2 values a row. Received: 1"

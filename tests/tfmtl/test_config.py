@@ -36,10 +36,14 @@ MISTAKES = {
         "model.trunk={kind: mmoe, expert: 3}",
         "model.trunk.expert: unknown key; did you mean 'experts'?",
     ),
-    "unknown key like no other": ("split.zzz=1", "split.zzz: unknown key; known are by, test, val"),
+    "unknown key like no other": (
+        "split.zzz=1",
+        "split.zzz: unknown key; known are by, column, test",
+    ),
     "unknown kind of feature": (
         "features.user.0.kind=idd",
-        "features.user[0]: unknown kind 'idd'; choose 'id', 'categorical', 'numeric', 'text'",
+        "features.user[0]: unknown kind 'idd'; choose 'id', 'categorical', 'hashed', "
+        "'crossed', 'numeric', 'timestamp', 'bag', 'vector', 'text'",
     ),
     "unknown kind of trunk": (
         "model.trunk.kind=mmo",
@@ -155,11 +159,12 @@ MISTAKES = {
     ),
     "events and impressions": (
         "source.events={path: e.csv, labels: {click: [view]}}",
-        "source: give exactly one of 'impressions' and 'events'",
+        "source: events.on: it says which impression an event belongs to; give it, such as "
+        "[request_id, item_id]",
     ),
     "neither events nor impressions": (
         "source.impressions=null",
-        "source: give exactly one of 'impressions' and 'events'",
+        "source: give 'impressions', 'events' or both",
     ),
     "a label that no event makes": (
         "source={events: {path: e.csv, labels: {click: [view]}}}",

@@ -24,7 +24,7 @@ MOVED = {
     "age": ["old", "young"],
     "item_id": ["i6", "i5", "i4", "i3", "i2", "i1"],
     "category": ["hats", "shoes"],
-    "words": ["hat", "跑鞋", "green", "red", "blue", "shoe"],
+    "words": ["hat", "鞋", "green", "red", "blue", "shoe"],
     "position": ["3", "1", "2"],
 }
 MOVED_MOMENTS = {"price": Moments(1.5, 2.0), "discount": Moments(4.0, 0.0)}

@@ -3,10 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 import tensorflow as tf
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tfmtl.layers.embedding import EmbeddingCollection, Table
 from tfmtl.layers.factorised import Factorised
@@ -14,7 +11,6 @@ from tfmtl.layers.lookup import VocabularyLookup
 from tfmtl.layers.mlp import mlp
 from tfmtl.layers.pooling import mean_pooling
 from tfmtl.layers.standardize import Standardize
-from tfmtl.layers.words import Words
 
 
 def lookup(directory: Path, *values: str) -> VocabularyLookup:
@@ -46,50 +42,6 @@ def test_lookup_takes_a_line_as_it_is(tmp_path: Path) -> None:
         5,
         1,
     ]
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("Trail-Shoes, BLUE!", ["trail", "shoes", "blue"]),
-        ("", []),
-        (" \t\n--", []),
-        ("红色 跑鞋", ["红色", "跑鞋"]),
-        ("红色跑鞋", ["红色跑鞋"]),
-        ("ÄRMEL Straße ΣΊΣΥΦΟΣ", ["ärmel", "straße", "σίσυφος"]),
-        ("Cafe\u0301 noir", ["cafe\u0301", "noir"]),
-        ("हिन्दी भाषा", ["हिन्दी", "भाषा"]),
-        ("size 42½ x2", ["size", "42½", "x2"]),
-        ("shoes👟👟blue 🎉", ["shoes", "blue"]),
-        (b"red\xffblue \xc3", ["red", "blue"]),
-        ("a\x00b", ["a", "b"]),
-        ("snake_case don't", ["snake", "case", "don"]),
-    ],
-)
-def test_words_of_any_script(text: str | bytes, words: list[str]) -> None:
-    found = Words(length=3)(tf.constant([text])).numpy()
-    padded = [word.encode() for word in (*words, "", "", "")[:3]]
-    assert found.tolist() == [padded]
-
-
-def test_words_are_padded_and_cut_off() -> None:
-    texts = tf.constant(["one", "one two three four", ""])
-    assert Words(length=2)(texts).numpy().tolist() == [
-        [b"one", b""],
-        [b"one", b"two"],
-        [b"", b""],
-    ]
-    assert Words(length=2)(tf.constant([], tf.string)).shape == (0, 2)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.one_of(st.binary(max_size=20), st.text(max_size=20)), min_size=1, max_size=4))
-def test_words_never_fail_and_hold_no_separator(texts: list[str | bytes]) -> None:
-    raw = [t if isinstance(t, bytes) else t.encode("utf-8", "ignore") for t in texts]
-    found = Words(length=4)(tf.constant(raw)).numpy()
-    assert found.shape == (len(raw), 4)
-    for word in found.ravel():
-        assert not set(word.decode("utf-8")) & set(" \t\n,.-_!?\x00")
 
 
 def test_standardize_by_hand() -> None:

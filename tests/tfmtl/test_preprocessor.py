@@ -25,7 +25,7 @@ def strings(*values: object) -> tf.Tensor:
         (
             "title_words",
             ["RED shoes!", "Blue hat, red hat", "", "跑鞋"],
-            [[2, 1, 0], [3, 5, 2], [0, 0, 0], [6, 0, 0]],
+            [[2, 1, 0], [3, 5, 2], [0, 0, 0], [1, 6, 0]],
         ),
         ("query", ["hat blue red", "shoe"], [[5, 3], [4, 0]]),
         ("position", ["3", "4", ""], [4, 1, 0]),

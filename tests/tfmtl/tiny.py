@@ -66,7 +66,7 @@ VOCABULARIES = {
     "age": ["young", "old"],
     "item_id": ["i1", "i2", "i3", "i4", "i5", "i6"],
     "category": ["shoes", "hats"],
-    "words": ["red", "blue", "shoe", "hat", "跑鞋"],
+    "words": ["red", "blue", "shoe", "hat", "鞋"],
     "position": ["1", "2", "3"],
 }
 MOMENTS = {"price": Moments(2.0, 0.5), "discount": Moments(10.0, 5.0)}

@@ -1,27 +1,31 @@
 """Inert, validated description of a run: features, tasks, scenarios, model, training, gate."""
 
+from tfmtl.config.bags import BagFeature
 from tfmtl.config.balancers import Balancer
 from tfmtl.config.base import ConfigError
 from tfmtl.config.config import Config, Serving
 from tfmtl.config.encoders import HistoryEncoder, NumberEncoding
 from tfmtl.config.evaluation import Evaluation, Rule
-from tfmtl.config.features import (
+from tfmtl.config.features import Feature, Features
+from tfmtl.config.funnels import Aitm, Escm2, Esmm, Funnel
+from tfmtl.config.histories import History
+from tfmtl.config.ids import (
     CategoricalFeature,
-    Feature,
-    Features,
-    History,
+    CrossedFeature,
+    HashedFeature,
     IdFeature,
-    NumericFeature,
-    TextFeature,
     Vocabular,
 )
-from tfmtl.config.funnels import Aitm, Escm2, Esmm, Funnel
+from tfmtl.config.inputs import Input, Raw, RawKind, Side
 from tfmtl.config.interactions import Interaction
 from tfmtl.config.loading import dump, load, parse, schema
 from tfmtl.config.losses import BinaryLoss, CrossEntropy, Focal, RankingLoss
 from tfmtl.config.model import Model, RetrievalTowers
+from tfmtl.config.numbers import Bucketize, NumericFeature, TimestampFeature, VectorFeature
+from tfmtl.config.sampling import NegativeRule, Resampling, Sampling
 from tfmtl.config.scenario_nets import ScenarioNet
-from tfmtl.config.source import Events, Impressions, Negatives, SideTable, Source, TableSource
+from tfmtl.config.source import Events, Impressions, Negatives, Source
+from tfmtl.config.tables import Lookup, SideTable, TableSource
 from tfmtl.config.tasks import (
     BinaryTask,
     ClassTask,
@@ -35,19 +39,28 @@ from tfmtl.config.tasks import (
     classes_output,
     conditional_output,
 )
+from tfmtl.config.texts import CharacterTokens, TextFeature, WordTokens
 from tfmtl.config.training import Optimizers, Split, Training
 from tfmtl.config.trunks import Trunk
+from tfmtl.config.validation import AnomalyKind, Distances, LabelRate, Severity, Validation
+from tfmtl.config.windows import Window
 
 __all__ = [
     "Aitm",
+    "AnomalyKind",
+    "BagFeature",
     "Balancer",
     "BinaryLoss",
     "BinaryTask",
+    "Bucketize",
     "CategoricalFeature",
+    "CharacterTokens",
     "ClassTask",
     "Config",
     "ConfigError",
     "CrossEntropy",
+    "CrossedFeature",
+    "Distances",
     "Escm2",
     "Esmm",
     "Evaluation",
@@ -56,36 +69,52 @@ __all__ = [
     "Features",
     "Focal",
     "Funnel",
+    "HashedFeature",
     "History",
     "HistoryEncoder",
     "IdFeature",
     "Impressions",
+    "Input",
     "Interaction",
+    "LabelRate",
+    "Lookup",
     "Model",
     "MultiClassTask",
     "MultiLabelTask",
+    "NegativeRule",
     "Negatives",
     "NumberEncoding",
     "NumericFeature",
     "Optimizers",
     "RankingLoss",
     "RankingTask",
+    "Raw",
+    "RawKind",
     "RegressionTask",
+    "Resampling",
     "RetrievalTask",
     "RetrievalTowers",
     "Rule",
+    "Sampling",
     "Scenario",
     "ScenarioNet",
     "Serving",
+    "Severity",
+    "Side",
     "SideTable",
     "Source",
     "Split",
     "TableSource",
     "Task",
     "TextFeature",
+    "TimestampFeature",
     "Training",
     "Trunk",
+    "Validation",
+    "VectorFeature",
     "Vocabular",
+    "Window",
+    "WordTokens",
     "classes_output",
     "conditional_output",
     "dump",

@@ -11,11 +11,17 @@ from tfmtl.config.checks import (
     check_features,
     check_gate,
     check_log,
+    check_sampling,
+    check_sources,
     check_tasks,
+    check_validation,
+    check_windows,
 )
 from tfmtl.config.evaluation import Evaluation, Rule
-from tfmtl.config.features import Features, Name
+from tfmtl.config.feature_base import Name
+from tfmtl.config.features import Features
 from tfmtl.config.model import Model
+from tfmtl.config.sampling import Resampling, Sampling
 from tfmtl.config.source import Source
 from tfmtl.config.tasks import (
     BinaryTask,
@@ -29,6 +35,8 @@ from tfmtl.config.tasks import (
     Task,
 )
 from tfmtl.config.training import Split, Training
+from tfmtl.config.validation import Validation
+from tfmtl.config.windows import ROWS
 
 
 class Serving(Spec):
@@ -52,6 +60,9 @@ class Config(Spec):
     model: Model = Model()
     training: Training = Training()
     split: Split = Split()
+    validation: Validation = Validation()
+    sampling: Sampling = Sampling()
+    resampling: Resampling | None = None
     evaluation: Evaluation = Evaluation()
     gate: list[Rule] = []
     serving: Serving = Serving()
@@ -101,7 +112,7 @@ class Config(Spec):
     @property
     def label_columns(self) -> dict[str, RankingTask | None]:
         """Raw columns of labels that are numbers -> the ranking task that reads them, None for
-        retrieval's and histories' own."""
+        those of retrieval, histories and windows alone."""
         columns: dict[str, RankingTask | None] = {}
         for task in self.tasks.values():
             if isinstance(task, RetrievalTask):
@@ -112,7 +123,10 @@ class Config(Spec):
             elif not isinstance(task, MultiClassTask):
                 columns[task.label] = task
         for history in self.features.history:
-            columns.setdefault(history.where, None)
+            columns |= {label: columns.get(label) for label in history.where}
+        for window in self.features.windows:
+            if window.of != ROWS:
+                columns.setdefault(window.of, None)
         return columns
 
     @property
@@ -124,23 +138,30 @@ class Config(Spec):
     def query_features(self) -> list[str]:
         """Inputs of the query tower."""
         chosen = self.model.retrieval.query
-        if chosen is not None:
-            return chosen
-        histories = [h.input_name(of) for h in self.features.history for of in h.of]
-        return [f.name for f in (*self.features.user, *self.features.query)] + histories
+        if chosen is None:
+            histories = [name for h in self.features.history for name in h.input_names]
+            sides = (*self.features.user, *self.features.query)
+            chosen = [feature.name for feature in sides] + histories
+        return [name for one in chosen for name in self.features.inputs_of(one)]
 
     @property
     def item_features(self) -> list[str]:
         """Inputs of the item tower."""
         chosen = self.model.retrieval.item
-        return chosen if chosen is not None else [f.name for f in self.features.item]
+        if chosen is None:
+            chosen = [feature.name for feature in self.features.item]
+        return [name for one in chosen for name in self.features.inputs_of(one)]
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         check_tasks(self)
         check_log(self)
+        check_sources(self)
         check_features(self)
+        check_windows(self)
+        check_sampling(self)
         check_gate(self)
+        check_validation(self)
         check_early_stopping(self)
         check_balancer(self)
         return self

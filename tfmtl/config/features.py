@@ -1,129 +1,38 @@
 """What the model reads: features by the side they belong to, and histories of behaviour."""
 
-import math
 from collections.abc import Iterator
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
+from tfmtl.config.bags import BagFeature
 from tfmtl.config.base import Spec
-from tfmtl.config.encoders import HistoryEncoder, Mean, NumberEncoding, SasRec
-
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
-Dimension = Annotated[int, Field(ge=1, le=4096)]
-
-
-class FeatureBase(Spec):
-    """What features of every kind have."""
-
-    name: Name
-    """Name of the model's input."""
-    column: str | None = None
-    """Raw column; the name where it is not given."""
-    serve_as: str | int | float | None = None
-    """Value that stands in for this feature when serving, as for an ad's position: trained on,
-    never asked for."""
-
-    @property
-    def raw(self) -> str:
-        """The raw column this feature is made from."""
-        return self.column or self.name
-
-
-class Vocabular(FeatureBase):
-    """A string looked up in a vocabulary: 0 missing, 1 unknown, 2 and up known."""
-
-    dim: Dimension = 16
-    min_count: Annotated[int, Field(ge=1)] = 1
-    """Values seen in fewer training rows are unknown."""
-    max_size: Annotated[int, Field(ge=1)] = 10_000_000
-    """The most frequent values that are kept."""
-    buckets: Annotated[int, Field(ge=1)] | None = None
-    """Rows of the embedding table that known values share, by the remainder of their rank in
-    frequency; where not given, every value has a row of its own."""
-
-
-class IdFeature(Vocabular):
-    """An identifier of high cardinality: a user, an item."""
-
-    kind: Literal["id"]
-
-
-class CategoricalFeature(Vocabular):
-    """A value of low cardinality: a device, a category, a price band."""
-
-    kind: Literal["categorical"]
-    dim: Dimension = 8
-
-
-class NumericFeature(FeatureBase):
-    """A number, standardised with the training rows' mean and deviation; missing is the mean."""
-
-    kind: Literal["numeric"]
-    scale: Literal["standard", "log", "none"] = "standard"
-    """`log` standardises log(1 + x) and takes negative numbers for missing."""
-    encoding: NumberEncoding | None = None
-    """How the scaled number becomes a vector; as it is where not given."""
-
-    @field_validator("serve_as")
-    @classmethod
-    def _serves_a_number(cls, value: str | int | float | None) -> str | int | float | None:
-        try:
-            known = value is None or math.isfinite(float(value))
-        except ValueError:
-            known = False
-        if not known:
-            raise ValueError(f"a numeric feature is served as a number, got {value!r}")
-        return value
-
-
-class TextFeature(FeatureBase):
-    """Free text, lower-cased and split into words; the words are looked up like ids."""
-
-    kind: Literal["text"]
-    dim: Dimension = 16
-    length: Annotated[int, Field(ge=1, le=2048)] = 12
-    """Words kept; shorter texts are padded with 0."""
-    min_count: Annotated[int, Field(ge=1)] = 2
-    max_size: Annotated[int, Field(ge=1)] = 50_000
-    table: Name | None = None
-    """Text features that name the same table share vocabulary and embeddings."""
-    encoder: Literal["mean"] = "mean"
-    """`mean`: the mean of the words' embeddings."""
-
+from tfmtl.config.encoders import SasRec
+from tfmtl.config.histories import History
+from tfmtl.config.ids import (
+    CategoricalFeature,
+    CrossedFeature,
+    HashedFeature,
+    IdFeature,
+    Vocabular,
+)
+from tfmtl.config.inputs import SIDES, Input, Raw, Side
+from tfmtl.config.numbers import NumericFeature, TimestampFeature, VectorFeature
+from tfmtl.config.texts import TextFeature
+from tfmtl.config.windows import Window
 
 Feature = Annotated[
-    IdFeature | CategoricalFeature | NumericFeature | TextFeature, Field(discriminator="kind")
+    IdFeature
+    | CategoricalFeature
+    | HashedFeature
+    | CrossedFeature
+    | NumericFeature
+    | TimestampFeature
+    | BagFeature
+    | VectorFeature
+    | TextFeature,
+    Field(discriminator="kind"),
 ]
-
-
-class History(Spec):
-    """The user's last items with a positive label, strictly before the row's time."""
-
-    of: Annotated[list[Name], Field(min_length=1)]
-    """Item features of which the history consists; the first is usually the item's id."""
-    where: Name
-    """Label column that must be positive, e.g. `click`."""
-    last: Annotated[int, Field(ge=1, le=1024)] = 20
-    """Items kept, the latest first; shorter histories are padded with 0."""
-    name: Name | None = None
-    encoder: HistoryEncoder = Mean()
-    """What makes a vector of the items' embeddings, which are shared with the item's own features.
-    A name stands for the encoder with its defaults."""
-
-    @property
-    def title(self) -> str:
-        """The history's name, `WHERE_history` where none was given."""
-        return self.name or f"{self.where}_history"
-
-    def input_name(self, feature: str) -> str:
-        """Name of the model input that holds this history of one item feature."""
-        return f"{self.title}_{feature}"
-
-    @property
-    def input_names(self) -> list[str]:
-        """Names of the model inputs that hold this history."""
-        return [self.input_name(feature) for feature in self.of]
 
 
 class Features(Spec):
@@ -134,6 +43,7 @@ class Features(Spec):
     query: list[Feature] = []
     context: list[Feature] = []
     history: list[History] = []
+    windows: list[Window] = []
 
     def __iter__(self) -> Iterator[Feature]:  # type: ignore[override]
         yield from (*self.user, *self.item, *self.query, *self.context)
@@ -143,11 +53,68 @@ class Features(Spec):
         """Features by name, histories left out."""
         return {feature.name: feature for feature in self}
 
+    @property
+    def sided(self) -> list[tuple[Side, Feature]]:
+        """Features with the side they belong to."""
+        return [(side, feature) for side in SIDES for feature in getattr(self, side)]
+
+    @property
+    def inputs(self) -> dict[str, Input]:
+        """The model's inputs by name, those of histories and windows left out."""
+        made: dict[str, Input] = {}
+        for side, feature in self.sided:
+            given = (
+                feature.crossing(self._parts(side, feature))
+                if isinstance(feature, CrossedFeature)
+                else feature.inputs(side)
+            )
+            made |= {one.name: one for one in given}
+        return made
+
+    def inputs_of(self, feature: str) -> list[str]:
+        """Names of the model inputs that a feature makes; the name itself where it is none's."""
+        return [i.name for i in self.inputs.values() if i.feature == feature] or [feature]
+
+    def of_cross(self, cross: CrossedFeature) -> list[Feature | None]:
+        """The features a cross is of, in its order; None for a raw column."""
+        return [self.by_name.get(name) for name in cross.of]
+
+    def _parts(self, side: Side, cross: CrossedFeature) -> tuple[Raw, ...]:
+        sides = {feature.name: side for side, feature in self.sided}
+        return tuple(
+            Raw(side, name, "text") if part is None else part.inputs(sides[part.name])[0].reads[0]
+            for name, part in zip(cross.of, self.of_cross(cross), strict=True)
+        )
+
+    @model_validator(mode="after")
+    def _crosses_are_of_single_values(self) -> Self:
+        for side, cross in self.sided:
+            if not isinstance(cross, CrossedFeature):
+                continue
+            for name, part in zip(cross.of, self.of_cross(cross), strict=True):
+                if part is None or isinstance(part, Vocabular | HashedFeature):
+                    continue
+                if isinstance(part, NumericFeature) and part.bucketize:
+                    continue
+                raise ValueError(
+                    f"feature '{cross.name}': of names '{name}', which is {part.kind}; choose id, "
+                    "categorical, hashed or bucketized numeric features, or text columns"
+                )
+            parts = self._parts(side, cross)
+            if side == "item" and any(part.side != "item" for part in parts):
+                raise ValueError(
+                    f"features.item '{cross.name}': it reads more than the item; put it into "
+                    "features.context"
+                )
+        return self
+
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
         seen: set[str] = {"scenario"}
         inputs = [feature.name for feature in self]
+        inputs += [f.weights_input for f in self if isinstance(f, BagFeature) and f.weights_input]
         inputs += [name for h in self.history for name in (h.title, *h.input_names)]
+        inputs += [window.name for window in self.windows]
         for name in inputs:
             if name in seen:
                 raise ValueError(f"two features are named '{name}'; rename one of them")
@@ -156,8 +123,8 @@ class Features(Spec):
 
     @model_validator(mode="after")
     def _tables_are_of_texts(self) -> Self:
-        others = {f.name for f in self if isinstance(f, Vocabular)} | {"scenario"}
-        dims: dict[str, int] = {}
+        others = {f.name for f in self if not isinstance(f, TextFeature)} | {"scenario"}
+        known: dict[str, TextFeature] = {}
         for feature in self:
             if not isinstance(feature, TextFeature):
                 continue
@@ -167,27 +134,43 @@ class Features(Spec):
                     f"feature '{feature.name}': table '{table}' is that of a feature which is no "
                     "text; choose another name"
                 )
-            if dims.setdefault(table, feature.dim) != feature.dim:
-                raise ValueError(
-                    f"feature '{feature.name}': table '{table}' has dim {dims[table]} elsewhere, "
-                    f"got {feature.dim}; features that share a table need one dim"
-                )
+            first = known.setdefault(table, feature)
+            for key in ("dim", "hash_buckets", "oov_buckets"):
+                theirs, own = getattr(first, key), getattr(feature, key)
+                if theirs != own:
+                    raise ValueError(
+                        f"feature '{feature.name}': table '{table}' has {key} {theirs} elsewhere, "
+                        f"got {own}; features that share a table need one {key}"
+                    )
         return self
 
     @model_validator(mode="after")
     def _histories_consist_of_item_ids(self) -> Self:
-        items = {f.name: f for f in self.item if isinstance(f, Vocabular)}
+        dims = {f.name: embedding_dim(f) for f in self.item if _is_of_history(f)}
         for history in self.history:
             for name in history.of:
-                if name not in items:
+                if name not in dims:
                     raise ValueError(
                         f"history.of names '{name}', which is no id or categorical item feature; "
-                        f"choose among {', '.join(items) or 'none declared'}"
+                        f"choose among {', '.join(dims) or 'none declared'}"
                     )
-            width = sum(items[name].dim for name in history.of)
+            width = sum(dims[name] or 0 for name in history.of)
             if isinstance(history.encoder, SasRec) and width % history.encoder.heads:
                 raise ValueError(
                     f"history '{history.title}': {history.encoder.heads} heads do not divide the "
                     f"{width} dimensions of {', '.join(history.of)} together"
                 )
         return self
+
+
+def embedding_dim(feature: Feature) -> int | None:
+    """Width of a feature's embeddings; None where it has none."""
+    if isinstance(feature, TimestampFeature | VectorFeature):
+        return None
+    return feature.dim
+
+
+def _is_of_history(feature: Feature) -> bool:
+    """Whether a feature is one id made of one column, so that a history may hold it."""
+    bucketized = isinstance(feature, NumericFeature) and feature.bucketize is not None
+    return bucketized or isinstance(feature, Vocabular | HashedFeature)

@@ -1,15 +1,13 @@
 """How the model learns: optimisers, precision, split of the rows."""
 
-import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from tfmtl.config.base import Spec
+from tfmtl.config.durations import seconds
 from tfmtl.config.early_stopping import EarlyStopping
 from tfmtl.config.optimizers import DenseOptimizer, TableAdagrad, TableOptimizer
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 class Optimizers(Spec):
@@ -66,43 +64,98 @@ class Training(Spec):
 class Split(Spec):
     """Which rows train, which validate, which test.
 
-    By time, `test` and `validation` are durations at the end of the log (`1d`, `12h`); at random
-    they are shares of the rows.
+    `time`: `validation` and `test` are durations at the end of the log, such as `1d` or `12h`.
+    `user` and `random`: they are shares of the users or of the rows, such as `0.1`.
+    `column`: `train`, `validation` and `test` are lists of the values of `column` that mean them.
+
+    Example:
+        `{by: column, column: fold, train: [a, b, c], validation: [d], test: [e]}`
     """
 
-    by: Literal["time", "random"] = "time"
-    validation: str | float = "1d"
-    test: str | float = "1d"
+    by: Literal["time", "user", "random", "column"] = "time"
+    column: str | None = None
+    """Column of the log whose values name the split."""
+    train: list[str] | None = None
+    """The values that mean training rows."""
+    validation: str | float | list[str] = "1d"
+    test: str | float | list[str] = "1d"
 
     @model_validator(mode="after")
     def _amounts(self) -> Self:
+        if self.by == "column":
+            self._check_values()
+            return self
+        for name in ("column", "train"):
+            if getattr(self, name) is not None:
+                raise ValueError(f"{name}: only a split by column has it; set by: column")
         for name in ("validation", "test"):
             value = getattr(self, name)
             if self.by == "time":
-                seconds(value, name)
+                _check_duration(value, name)
             elif not isinstance(value, int | float) or not 0 <= value < 1:
-                raise ValueError(f"{name}: by random, give a share in [0, 1), got {value!r}")
+                raise ValueError(f"{name}: by {self.by}, give a share in [0, 1), got {value!r}")
         if not (self.test_seconds if self.by == "time" else self.test):
             raise ValueError(f"test: the model is measured on these rows, got {self.test!r}")
-        if self.by == "random" and float(self.validation) + float(self.test) >= 1:
+        if self.by != "time" and sum(self.shares) >= 1:
             raise ValueError(
                 f"validation {self.validation} and test {self.test} leave no row to train on; "
                 "their sum must be below 1"
             )
         return self
 
+    def _check_values(self) -> None:
+        if self.column is None:
+            raise ValueError("column: by column, name the column of the log that says the split")
+        seen: dict[str, str] = {}
+        for name in ("train", "validation", "test"):
+            values = getattr(self, name)
+            if not isinstance(values, list):
+                given = "nothing" if name not in self.model_fields_set else repr(values)
+                raise ValueError(
+                    f"{name}: by column, give a list of values of '{self.column}', got {given}"
+                )
+            if not values and name != "validation":
+                raise ValueError(f"{name}: name at least one value of '{self.column}'")
+            for value in values:
+                if value in seen:
+                    raise ValueError(
+                        f"{name}: '{value}' is in {seen[value]} already; a value means one split"
+                    )
+                seen[value] = name
+
+    @property
+    def values(self) -> dict[str, int]:
+        """By column: the number of the split that a value means, 0 train, 1 validation, 2 test."""
+        lists = (self.train, self.validation, self.test)
+        return {
+            value: number
+            for number, values in enumerate(lists)
+            if isinstance(values, list)
+            for value in values
+        }
+
+    @property
+    def shares(self) -> tuple[float, float]:
+        """By user or at random: the shares of validation and test."""
+        assert not isinstance(self.validation, list)
+        assert not isinstance(self.test, list)
+        return float(self.validation), float(self.test)
+
     @property
     def validation_seconds(self) -> int:
-        return seconds(self.validation, "validation")
+        assert not isinstance(self.validation, list)
+        return seconds(self.validation)
 
     @property
     def test_seconds(self) -> int:
-        return seconds(self.test, "test")
+        assert not isinstance(self.test, list)
+        return seconds(self.test)
 
 
-def seconds(duration: str | float, name: str) -> int:
-    """Seconds of a duration such as `90s`, `12h`, `1d`, `2w`."""
-    match = re.fullmatch(r"(\d+)([smhdw])", str(duration))
-    if not match:
-        raise ValueError(f"{name}: by time, give a duration such as 12h or 1d, got {duration!r}")
-    return int(match[1]) * _UNITS[match[2]]
+def _check_duration(value: str | float | list[str], name: str) -> None:
+    try:
+        if isinstance(value, list):
+            raise ValueError(f"give a duration such as 12h or 1d, got {value!r}")
+        seconds(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: by time, {error}") from None

@@ -8,18 +8,19 @@ import tensorflow as tf
 from tfmtl.config import History
 from tfmtl.layers.embedding import EmbeddingCollection
 from tfmtl.layers.encoders import build_history_encoder, build_number_encoding
-from tfmtl.layers.pooling import mean_pooling
+from tfmtl.layers.pooling import combined, mean_pooling
 from tfmtl.models.inputs import Inputs
 
 Tensors = Mapping[str, tf.Tensor]
 
 
 class Encoding(keras.layers.Layer):
-    """A vector for the embedding of an id, the mean of a text's words, a history, a number.
+    """A vector for the embedding of an id, the mean of a text's words, a bag, a history, a number.
 
-    A history is encoded as a whole, its features' embeddings joined item by item, and its vector
-    has the history's name. Under the encoder `mean` that comes to a mean for each of its inputs,
-    which then have the inputs' names; so does `din` in a tower, which knows no candidate.
+    A history is encoded as a whole, its features' embeddings joined item by item, those of gaps and
+    behaviours added, and its vector has the history's name. Under the encoder `mean` that comes to
+    a mean for each of its inputs, which then have the inputs' names; so does `din` in a tower,
+    which knows no candidate.
 
     Args:
         inputs: the model's inputs and the tables they read.
@@ -33,7 +34,7 @@ class Encoding(keras.layers.Layer):
 
     Returns:
         float32 `{vector: [batch, dim]}`, named by `Inputs.vectors`; numbers without an encoding as
-        `[batch, 1]`.
+        `[batch, 1]`, vectors without a projection as they are.
     """
 
     def __init__(self, inputs: Inputs, dtype: str = "float32", name: str = "encoding") -> None:
@@ -57,6 +58,10 @@ class Encoding(keras.layers.Layer):
             for feature in inputs.numbers
             if feature.encoding
         }
+        self.projections = {
+            name: keras.layers.Dense(dim, name=f"vector_{name}", dtype=dtype)
+            for name, dim in inputs.projected.items()
+        }
         self.built = True
 
     def call(
@@ -68,9 +73,9 @@ class Encoding(keras.layers.Layer):
         joined = self.spec.joined(names, candidate)
         whole = {name for history in joined for name in history.input_names}
         encoded = {
-            name: self._encode(name, inputs[name], rows.get(name))
-            for name in names
-            if name not in whole
+            name: self._encode(name, inputs, rows.get(name))
+            for name in self.spec.vectors(names, candidate)
+            if name in names and name not in whole
         }
         for history in joined:
             encoded[history.title] = self._encode_history(
@@ -78,19 +83,29 @@ class Encoding(keras.layers.Layer):
             )
         return encoded
 
-    def _encode(self, name: str, values: tf.Tensor, rows: tf.Tensor | None) -> tf.Tensor:
+    def _encode(self, name: str, inputs: Tensors, rows: tf.Tensor | None) -> tf.Tensor:
+        values = inputs[name]
+        if name in self.spec.bags:
+            bag = self.spec.bags[name]
+            weights = inputs[bag.weights_input] if bag.weights_input else None
+            return combined(rows, values, weights, bag.combiner)
         if rows is not None:
             return mean_pooling(rows, values) if values.shape.rank == 2 else rows
         numbers = tf.cast(values, tf.float32)
+        if name in self.projections:
+            return tf.cast(self.projections[name](numbers), tf.float32)
         if name in self.numbers:
             return tf.cast(self.numbers[name](numbers), tf.float32)
-        return numbers[:, None]
+        return numbers if values.shape.rank == 2 else numbers[:, None]
 
     def _encode_history(
         self, history: History, inputs: Tensors, rows: Tensors, candidate: bool, training: bool
     ) -> tf.Tensor:
-        items = tf.concat([rows[name] for name in history.input_names], axis=2)
-        ids = tf.stack([inputs[name] for name in history.input_names], axis=2)
+        items = tf.concat([rows[name] for name in history.item_inputs], axis=2)
+        for name in (history.gap_input, history.behaviour_input):
+            if name is not None:
+                items += rows[name]
+        ids = tf.stack([inputs[name] for name in history.item_inputs], axis=2)
         present = tf.reduce_any(ids != 0, axis=2)
         item = tf.concat([rows[name] for name in history.of], axis=1) if candidate else None
         vector = self.histories[history.title](items, present, item, training=training)

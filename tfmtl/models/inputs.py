@@ -5,10 +5,24 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from tfmtl.config import Config, History, NumericFeature, TextFeature, Vocabular
+from tfmtl.config import (
+    BagFeature,
+    Config,
+    CrossedFeature,
+    Feature,
+    HashedFeature,
+    History,
+    NumericFeature,
+    TextFeature,
+    TimestampFeature,
+    VectorFeature,
+    Vocabular,
+    Window,
+)
 from tfmtl.layers.embedding import Table
+from tfmtl.layers.gaps import GAP_IDS
 from tfmtl.preprocessing import columns
-from tfmtl.preprocessing.tables import RESERVED, label_vocabulary, vocabulary_name
+from tfmtl.preprocessing.tables import RESERVED, label_vocabulary, reserved, vocabulary_name
 
 SCENARIO_DIM = 8
 
@@ -22,7 +36,9 @@ class Inputs:
         tables: embedding tables by name.
         reads: table by input; numeric inputs read none.
         classes: number of classes by multi-class and multi-label task.
-        numbers: numeric features.
+        numbers: numeric features that are not bucketized, counts and rates.
+        bags: bags by name.
+        projected: widths to which inputs that are vectors are projected, by name.
         histories: histories of item features.
     """
 
@@ -30,7 +46,9 @@ class Inputs:
     tables: dict[str, Table]
     reads: dict[str, str]
     classes: dict[str, int]
-    numbers: list[NumericFeature]
+    numbers: list[NumericFeature | Window]
+    bags: dict[str, BagFeature]
+    projected: dict[str, int]
     histories: list[History]
 
     def joined(self, names: Collection[str], candidate: bool) -> list[History]:
@@ -55,7 +73,8 @@ class Inputs:
             for history in self.joined(names, candidate)
             for name in history.input_names
         }
-        return list(dict.fromkeys(titles.get(name, name) for name in names))
+        weights = {bag.weights_input for bag in self.bags.values()}
+        return list(dict.fromkeys(titles.get(n, n) for n in names if n not in weights))
 
     def width(self, history: History) -> int:
         """Width of a history's items: of the embeddings of its features together."""
@@ -72,30 +91,61 @@ def describe(config: Config, vocabulary_sizes: Mapping[str, int]) -> Inputs:
     spec: dict[str, tf.TensorSpec] = {}
     tables: dict[str, Table] = {}
     reads: dict[str, str] = {}
-    for feature in config.features:
-        shape = [None, feature.length] if isinstance(feature, TextFeature) else [None]
-        numeric = isinstance(feature, NumericFeature)
-        spec[feature.name] = tf.TensorSpec(shape, tf.float32 if numeric else tf.int32, feature.name)
-        if not isinstance(feature, NumericFeature):
+    for made in config.features.inputs.values():
+        shape = [None] if made.length is None else [None, made.length]
+        spec[made.name] = tf.TensorSpec(shape, made.dtype, made.name)
+        if made.dtype == "int32":
+            feature = config.features.by_name[made.feature]
             name = vocabulary_name(feature)
-            tables[name] = _table(feature, vocabulary_sizes[name])
-            reads[feature.name] = name
+            tables[name] = _table(feature, vocabulary_sizes)
+            reads[made.name] = name
     for history in config.features.history:
-        for of in history.of:
-            name = history.input_name(of)
+        for name in history.input_names:
             spec[name] = tf.TensorSpec([None, history.last], tf.int32, name)
-            reads[name] = reads[of]
+        reads |= {name: reads[of] for name, of in history.item_inputs.items()}
+        # As wide as an item, to whose embeddings they are added.
+        width = sum(tables[reads[of]].dim for of in history.of)
+        for more, ids in (
+            (history.gap_input, GAP_IDS),
+            (history.behaviour_input, RESERVED + len(history.where)),
+        ):
+            if more is not None:
+                tables[more] = Table(ids, width)
+                reads[more] = more
+    for window in config.features.windows:
+        spec[window.name] = tf.TensorSpec([None], tf.float32, window.name)
     if config.scenario:
         spec[columns.SCENARIO] = tf.TensorSpec([None], tf.int32, columns.SCENARIO)
         tables[columns.SCENARIO] = Table(len(config.scenario.values) + RESERVED, SCENARIO_DIM)
         reads[columns.SCENARIO] = columns.SCENARIO
     classes = {task: vocabulary_sizes[label_vocabulary(task)] for task in config.class_tasks}
-    numbers = [f for f in config.features if isinstance(f, NumericFeature)]
-    return Inputs(spec, tables, reads, classes, numbers, config.features.history)
+    features = list(config.features)
+    return Inputs(
+        spec,
+        tables,
+        reads,
+        classes,
+        numbers=[
+            *(f for f in features if isinstance(f, NumericFeature) and not f.bucketize),
+            *config.features.windows,
+        ],
+        bags={f.name: f for f in features if isinstance(f, BagFeature)},
+        projected={f.name: f.dim for f in features if isinstance(f, VectorFeature) and f.dim},
+        histories=config.features.history,
+    )
 
 
-def _table(feature: Vocabular | TextFeature, values: int) -> Table:
+def _table(feature: Feature, vocabulary_sizes: Mapping[str, int]) -> Table:
+    if isinstance(feature, NumericFeature):
+        assert feature.bucketize
+        return Table(1 + feature.bucketize.ids, feature.bucketize.dim)
+    assert not isinstance(feature, TimestampFeature | VectorFeature)
+    if isinstance(feature, HashedFeature | CrossedFeature):
+        return Table(1 + feature.buckets, feature.dim)
+    if isinstance(feature, BagFeature | TextFeature) and feature.hash_buckets is not None:
+        return Table(1 + feature.hash_buckets, feature.dim)
+    first, values = reserved(feature), vocabulary_sizes[vocabulary_name(feature)]
     buckets = feature.buckets if isinstance(feature, Vocabular) else None
     if buckets is None or buckets >= values:
-        return Table(RESERVED + values, feature.dim)
-    return Table(RESERVED + buckets, feature.dim, hashed_from=RESERVED)
+        return Table(first + values, feature.dim)
+    return Table(first + buckets, feature.dim, hashed_from=first)

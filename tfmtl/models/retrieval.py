@@ -41,9 +41,10 @@ class RetrievalNetwork(keras.layers.Layer):
         towers = config.model.retrieval
         self.encoding = encoding
         self.query_features, self.item_features = config.query_features, config.item_features
-        vectors = encoding.spec.vectors(self.query_features, candidate=False)
-        self.query_tower = Tower(towers, vectors, "query_tower", dtype)
-        self.item_tower = Tower(towers, self.item_features, "item_tower", dtype)
+        queries = encoding.spec.vectors(self.query_features, candidate=False)
+        items = encoding.spec.vectors(self.item_features, candidate=False)
+        self.query_tower = Tower(towers, queries, "query_tower", dtype)
+        self.item_tower = Tower(towers, items, "item_tower", dtype)
         self.head = RetrievalHead(spec, self.task)
 
     def build(self, *shapes: Any) -> None:

@@ -21,6 +21,11 @@ POSITIVE = "meta/positive"
 """1 where the row is a positive of the retrieval task, else 0."""
 SAMPLING_PROBABILITY = "meta/sampling_probability"
 """Share of the row's item among the training rows' retrieval positives."""
+NEGATIVE_PROBABILITY = "meta/negative_probability"
+"""Where items were sampled to stand beside events: the probability with which one draw for the row
+gives its item, among the items of the row's split (and of its own item's category, where that is
+asked for) that the user did not meet there; missing where the row was not sampled. Absent where no
+items were."""
 USER = "meta/user"
 """The user's raw key."""
 ITEM = "meta/item"

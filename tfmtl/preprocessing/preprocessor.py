@@ -1,25 +1,27 @@
 """Raw columns to the model's inputs: the one definition that Transform and serving share."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from tfmtl.config import Config, Feature, NumericFeature, TextFeature
+from tfmtl.config import Config, Raw
+from tfmtl.layers.fitting import fitted
 from tfmtl.layers.lookup import VocabularyLookup
-from tfmtl.layers.standardize import Standardize
-from tfmtl.layers.words import Words
 from tfmtl.preprocessing import columns
-from tfmtl.preprocessing.tables import (
-    Moments,
-    label_vocabulary,
-    read_moments,
-    read_vocabulary,
-    vocabulary_name,
-    vocabulary_path,
-    vocabulary_size,
-)
+from tfmtl.preprocessing.kinds import Analysis, Layer, layers
+from tfmtl.preprocessing.past import PastInputs
+from tfmtl.preprocessing.tables import label_vocabulary, read_moments, read_vocabulary
+
+_SPECS: dict[str, tuple[tf.DType, int]] = {
+    "text": (tf.string, 1),
+    "number": (tf.float32, 1),
+    "time": (tf.float64, 1),  # float32 would be minutes off
+    "texts": (tf.string, 2),
+    "numbers": (tf.float32, 2),
+}
+"""Type and rank of what a request gives for a raw column, by what the column holds."""
 
 
 class Preprocessor:
@@ -43,57 +45,48 @@ class Preprocessor:
 
     def __init__(self, config: Config, directory: Path) -> None:
         self.config = config
-        moments = read_moments(directory)
         self.classes = {
             task: read_vocabulary(directory, label_vocabulary(task)) for task in config.class_tasks
         }
-        self._lookups: dict[str, VocabularyLookup] = {}
-        self._layers = {
-            feature.name: self._layer(feature, directory, moments) for feature in config.features
-        }
+        self._inputs = config.features.inputs
+        moments = read_moments(directory)
+        self._analysis = Analysis(config, directory, moments)
+        self._past = PastInputs(config, moments)
+        self._layers: dict[str, Layer] = {}
+        for feature in config.features:
+            self._layers |= layers(feature, self._analysis)
         self._histories = {
             h.input_name(of): (of, h.last) for h in config.features.history for of in h.of
         }
-
-    def _layer(
-        self, feature: Feature, directory: Path, moments: Mapping[str, Moments]
-    ) -> Callable[[tf.Tensor], tf.Tensor]:
-        if isinstance(feature, NumericFeature):
-            if feature.scale == "none":
-                return Standardize(0.0, 1.0, name=feature.name)
-            known = moments[feature.name]
-            return Standardize(
-                known.mean, known.deviation, log=feature.scale == "log", name=feature.name
-            )
-        name = vocabulary_name(feature)
-        if name not in self._lookups:
-            path = vocabulary_path(directory, name)
-            self._lookups[name] = VocabularyLookup(path, vocabulary_size(directory, name))
-        lookup = self._lookups[name]
-        if isinstance(feature, TextFeature):
-            words = Words(feature.length)
-            return lambda texts: lookup(words(texts))
-        return lookup
 
     @property
     def vocabulary_sizes(self) -> dict[str, int]:
         """Values a vocabulary holds, by its name, the reserved ids not counted; the tasks'
         classes are vocabularies too."""
-        sizes = {name: lookup.size for name, lookup in self._lookups.items()}
+        sizes = {name: lookup.size for name, lookup in self._analysis.lookups.items()}
         return sizes | {label_vocabulary(task): len(own) for task, own in self.classes.items()}
 
     @property
     def tables(self) -> list[Any]:
         """The lookup tables, which a SavedModel must track."""
-        return [lookup.table for lookup in self._lookups.values() if lookup.table is not None]
+        lookups = self._analysis.lookups.values()
+        return [lookup.table for lookup in lookups if lookup.table is not None]
 
-    def feature(self, name: str) -> Callable[[tf.Tensor], tf.Tensor]:
-        """What turns raw values `[n]` of a feature's column into `[n]` or `[n, length]`."""
+    def feature(self, name: str) -> Layer:
+        """What makes a model input.
+
+        Args:
+            name: of the input, which is mostly the feature's.
+
+        Returns:
+            A function of raw tensors, one for each column in `config.features.inputs[name].reads`:
+            `[n]`, of lists `[n, k]`. It returns `[n]` or `[n, length]`.
+        """
         return self._layers[name]
 
     def lookup(self, vocabulary: str) -> VocabularyLookup:
         """What looks single values up in a vocabulary, by its name."""
-        return self._lookups[vocabulary]
+        return self._analysis.lookups[vocabulary]
 
     def scenario(self, values: tf.Tensor) -> tf.Tensor:
         """Scenario names `[n]` to int32 ids `[n]`: 1 unknown, 2 and up as configured."""
@@ -109,21 +102,24 @@ class Preprocessor:
             inputs: names of model inputs, e.g. `config.query_features`.
 
         Returns:
-            {raw name: spec}: strings or float32, `[None]`, histories `[None, None]`.
+            {raw name: spec}: strings, float32 or, of times, float64; `[None]`, histories and
+            lists `[None, None]`, vectors `[None, size]`.
         """
         spec: dict[str, tf.TensorSpec] = {}
         for name in inputs:
             if name in self._histories:
-                spec[name] = tf.TensorSpec([None, None], tf.string, name)
+                of = self._inputs[self._histories[name][0]].reads[0]
+                spec[name] = tf.TensorSpec([None, None], _SPECS[of.kind][0], name)
+            elif name in self._past:
+                spec[name] = self._past.spec(name)
             elif name == columns.SCENARIO:
                 assert self.config.scenario
                 raw = self.config.scenario.column
                 spec[raw] = tf.TensorSpec([None], tf.string, raw)
             else:
-                feature = self.config.features.by_name[name]
-                if feature.serve_as is None:
-                    dtype = tf.float32 if isinstance(feature, NumericFeature) else tf.string
-                    spec[feature.raw] = tf.TensorSpec([None], dtype, feature.raw)
+                for read in self._inputs[name].reads:
+                    if read.constant is None:
+                        spec[read.column] = _spec(read, spec.get(read.column))
         return spec
 
     def __call__(self, raw: Mapping[str, tf.Tensor], inputs: Sequence[str]) -> dict[str, tf.Tensor]:
@@ -147,24 +143,29 @@ class Preprocessor:
         for name in inputs:
             if name in self._histories:
                 of, last = self._histories[name]
-                values = raw[name][:, :last]
-                padding = [[0, 0], [0, last - tf.shape(values)[1]]]
-                made[name] = tf.ensure_shape(
-                    tf.pad(self._layers[of](values), padding), [None, last]
-                )
+                made[name] = self._layers[of](fitted(raw[name], last))
+            elif name in self._past:
+                made[name] = self._past(name, raw[name])
             elif name == columns.SCENARIO:
                 assert self.config.scenario
                 made[name] = self.scenario(raw[self.config.scenario.column])
             else:
-                feature = self.config.features.by_name[name]
-                if feature.serve_as is None:
-                    values = raw[feature.raw]
-                else:
-                    constant = (
-                        float(feature.serve_as)
-                        if isinstance(feature, NumericFeature)
-                        else str(feature.serve_as)
-                    )
-                    values = tf.fill([batch], constant)
-                made[name] = self._layers[name](values)
+                reads = self._inputs[name].reads
+                made[name] = self._layers[name](*[_given(read, raw, batch) for read in reads])
         return made
+
+
+def _given(read: Raw, raw: Mapping[str, tf.Tensor], batch: tf.Tensor) -> tf.Tensor:
+    """What a request gives for a column, or what stands in for it."""
+    if read.constant is None:
+        return raw[read.column]
+    return tf.fill([batch], tf.constant(read.constant, _SPECS[read.kind][0]))
+
+
+def _spec(read: Raw, known: tf.TensorSpec | None) -> tf.TensorSpec:
+    """What a request gives for a column; a number that another feature reads as a time, too, is
+    given as precisely as that needs."""
+    dtype, rank = _SPECS[read.kind]
+    if known is not None and known.dtype == tf.float64:
+        dtype = known.dtype
+    return tf.TensorSpec([None, read.size][:rank], dtype, read.column)

@@ -2,7 +2,8 @@
 
 DIRECTORY/vocabularies/NAME.txt         one value a line, the most frequent first
 DIRECTORY/vocabularies/label.TASK.txt   a task's classes, one a line, in the predictions' order
-DIRECTORY/moments.json                  {feature: {"mean": x, "deviation": x}} after scaling
+DIRECTORY/moments.json                  {feature: {"mean": x, "deviation": x}} after scaling;
+                                        {"boundaries": [x, ...]} besides, of bucketized features
 """
 
 import json
@@ -12,15 +13,23 @@ from pathlib import Path
 from tfmtl.config import Feature, TextFeature
 
 RESERVED = 2
-"""Ids before the first value of a vocabulary: 0 missing (and padding), 1 unknown."""
+"""Ids before the first value of a vocabulary: 0 missing (and padding), 1 unknown; more where
+unknown values have several ids, see `reserved`."""
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Mean and standard deviation of a numeric feature over the training rows, after scaling."""
+    """Mean and standard deviation of a numeric feature over the training rows, after scaling, and
+    the first numbers of its ranges but the first, where it has ranges."""
 
     mean: float
     deviation: float
+    boundaries: tuple[float, ...] = ()
+
+
+def reserved(feature: Feature) -> int:
+    """Ids before the first value of the vocabulary that a feature reads."""
+    return RESERVED - 1 + getattr(feature, "oov_buckets", 1)
 
 
 def vocabulary_name(feature: Feature) -> str:
@@ -68,11 +77,21 @@ def vocabulary_size(directory: Path, name: str) -> int:
 def write_moments(directory: Path, moments: dict[str, Moments]) -> None:
     """Writes the numeric features' moments."""
     directory.mkdir(parents=True, exist_ok=True)
-    data = {k: {"mean": m.mean, "deviation": m.deviation} for k, m in moments.items()}
+    data = {
+        name: {
+            "mean": known.mean,
+            "deviation": known.deviation,
+            **({"boundaries": list(known.boundaries)} if known.boundaries else {}),
+        }
+        for name, known in moments.items()
+    }
     (directory / "moments.json").write_text(json.dumps(data, indent=2), encoding="utf-8")
 
 
 def read_moments(directory: Path) -> dict[str, Moments]:
     """Reads the numeric features' moments."""
     data = json.loads((directory / "moments.json").read_text(encoding="utf-8"))
-    return {name: Moments(**values) for name, values in data.items()}
+    return {
+        name: Moments(v["mean"], v["deviation"], tuple(v.get("boundaries", ())))
+        for name, v in data.items()
+    }

@@ -1,15 +1,18 @@
 """Transformed examples, from Parquet to batches."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 
-from tfmtl.config import Config, NumericFeature, RetrievalTask, TextFeature
+from tfmtl.config import Config, RetrievalTask
 from tfmtl.preprocessing import columns
 from tfmtl.training.funnel_labels import check_finite, complete_funnel
 from tfmtl.training.groups import gathered_order, group_codes, group_columns
@@ -23,12 +26,10 @@ _GROUPS_OF_LISTS = 64
 
 def input_columns(config: Config) -> dict[str, np.dtype]:
     """Model inputs kept in examples, with the type of their values."""
-    types: dict[str, np.dtype] = {}
-    for feature in config.features:
-        numeric = isinstance(feature, NumericFeature)
-        types[feature.name] = np.dtype(np.float32 if numeric else np.int32)
+    types = {made.name: np.dtype(made.dtype) for made in config.features.inputs.values()}
     for history in config.features.history:
-        types |= {history.input_name(of): np.dtype(np.int32) for of in history.of}
+        types |= dict.fromkeys(history.input_names, np.dtype(np.int32))
+    types |= {window.name: np.dtype(np.float32) for window in config.features.windows}
     if config.scenario:
         types[columns.SCENARIO] = np.dtype(np.int32)
     return types
@@ -80,16 +81,17 @@ def read_examples(
     reader = _Reader(Path(directory), config, batch_size or config.training.batch_size)
     counter = itertools.count(epoch)
 
-    def batches() -> Iterator[Batch]:
+    def windows() -> Iterator[Batch]:
         current = next(counter)
         order = (
             np.random.default_rng([config.seed if seed is None else seed, current])
             if shuffle
             else None
         )
-        return reader.batches(order, skip if current == epoch else 0)
+        return reader.windows(order, skip if current == epoch else 0)
 
-    dataset = tf.data.Dataset.from_generator(batches, output_signature=reader.signature)
+    dataset = tf.data.Dataset.from_generator(windows, output_signature=reader.signature)
+    dataset = dataset.flat_map(_batches)
     options = tf.data.Options()
     # Closing an iterator waits for the autotuner, up to seconds at the end of every epoch.
     options.autotune.enabled = False
@@ -100,15 +102,19 @@ def read_examples(
     return dataset.with_options(options)
 
 
+def _batches(*window: Any) -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensor_slices(window)
+
+
 class _Reader:
-    """Batches of one directory of Parquet files."""
+    """Windows of one directory of Parquet files: some row groups, their rows in order."""
 
     def __init__(self, directory: Path, config: Config, batch_size: int) -> None:
         self._files = sorted(directory.glob("*.parquet"))
         if not self._files:
             raise FileNotFoundError(f"{directory}: there are no examples (*.parquet)")
         self._config = config
-        self._batch_size = batch_size
+        self.batch_size = batch_size
         self._types = input_columns(config)
         self._listed = group_columns(config)
         self._labels = {
@@ -130,13 +136,14 @@ class _Reader:
             for group in range(m.num_row_groups)
         }
         self._groups = list(self._rows_of)
-        lengths = {f.name: f.length for f in config.features if isinstance(f, TextFeature)}
-        lengths |= {h.input_name(of): h.last for h in config.features.history for of in h.of}
+        lengths = {i.name: i.length for i in config.features.inputs.values() if i.length}
+        lengths |= {name: h.last for h in config.features.history for name in h.input_names}
         made = [(columns.GROUP, np.dtype(np.int64))] if self._listed else []
+        # Of windows, `[batches, rows, ...]`.
         self.signature = (
             {
                 name: tf.TensorSpec(
-                    [None, lengths[name]] if name in lengths else [None], tf.as_dtype(dtype)
+                    [None, None, *([lengths[name]] if name in lengths else [])], tf.as_dtype(dtype)
                 )
                 for name, dtype in [*self._types.items(), *made]
             },
@@ -144,16 +151,22 @@ class _Reader:
                 task: tf.TensorSpec(_shape(schema.field(name).type), tf.float32)
                 for name, task in self._labels.items()
             },
-            tf.TensorSpec([None], tf.float32),
+            tf.TensorSpec([None, None], tf.float32),
         )
 
-    def batches(self, order: np.random.Generator | None, skip: int = 0) -> Iterator[Batch]:
-        """All rows once, without those of the first `skip` batches; the last may be smaller."""
+    def windows(self, order: np.random.Generator | None, skip: int = 0) -> Iterator[Batch]:
+        """All rows once, without those of the first `skip` batches.
+
+        Yields:
+            `[batches, batch_size, ...]` of the rows that fill whole batches, at last
+            `[1, rows, ...]` of what is left. TensorFlow takes them apart in a fifth of the time it
+            takes to get every batch from Python.
+        """
         groups = list(self._groups)
         if order is not None:
             order.shuffle(groups)
         rest: Batch | None = None
-        before = skip * self._batch_size
+        before = skip * self.batch_size
         size = _GROUPS_OF_LISTS if self._listed else _GROUPS_IN_MEMORY
         for start in range(0, len(groups), size):
             chosen = groups[start : start + size]
@@ -167,15 +180,13 @@ class _Reader:
             window = self._read(chosen)
             if order is not None and self._listed:
                 places = gathered_order(places, window[0][columns.GROUP])
-            if order is not None or left_out:
-                window = _take(window, places[left_out:])
-            rest = window if rest is None else _concatenate(rest, window)
-            whole = len(rest[2]) // self._batch_size * self._batch_size
-            for i in range(0, whole, self._batch_size):
-                yield _take(rest, slice(i, i + self._batch_size))
-            rest = _take(rest, slice(whole, None))
+            window = _joined(rest, window, places[left_out:])
+            whole = len(window[2]) // self.batch_size * self.batch_size
+            rest = _map(np.copy, _map(itemgetter(slice(whole, None)), window))
+            if whole:
+                yield _map(partial(_divided, size=self.batch_size), window)
         if rest is not None and len(rest[2]):
-            yield rest
+            yield _map(partial(_divided, size=len(rest[2])), rest)
 
     def _read(self, groups: list[tuple[Path, int]]) -> Batch:
         names = list(dict.fromkeys([*self._types, *self._labels, columns.WEIGHT, *self._listed]))
@@ -208,8 +219,8 @@ class _Reader:
 
 
 def _shape(type_: pa.DataType) -> list[int | None]:
-    """Shape of a batch of a column, whose values are numbers or lists of one size."""
-    return [None, type_.list_size] if pa.types.is_fixed_size_list(type_) else [None]
+    """Shape of batches of a column, whose values are numbers or lists of one size."""
+    return [None, None, *([type_.list_size] if pa.types.is_fixed_size_list(type_) else [])]
 
 
 def _array(column: pa.ChunkedArray, dtype: np.dtype) -> np.ndarray:
@@ -222,18 +233,32 @@ def _array(column: pa.ChunkedArray, dtype: np.dtype) -> np.ndarray:
     return array.to_numpy(zero_copy_only=False).astype(dtype, copy=False)
 
 
-def _take(batch: Batch, rows: np.ndarray | slice) -> Batch:
+def _joined(first: Batch | None, second: Batch, places: np.ndarray) -> Batch:
+    """The rows of the first, then some of the second, in an order of their own."""
+
+    def joined(values: np.ndarray, before: np.ndarray | None = None) -> np.ndarray:
+        start = 0 if before is None else len(before)
+        result = np.empty((start + len(places), *values.shape[1:]), values.dtype)
+        if before is not None:
+            result[:start] = before
+        # Written where it belongs at once; with another mode NumPy makes a copy first.
+        np.take(values, places, axis=0, out=result[start:], mode="clip")
+        return result
+
+    return _map(joined, second) if first is None else _map(joined, second, first)
+
+
+def _divided(values: np.ndarray, size: int) -> np.ndarray:
+    """Rows `[n, ...]` as `[batches, size, ...]`, without those that fill no batch."""
+    whole = len(values) // size
+    return values[: whole * size].reshape(whole, size, *values.shape[1:])
+
+
+def _map(function: Callable[..., np.ndarray], batch: Batch, *others: Batch) -> Batch:
+    """Applies a function to each column."""
     inputs, labels, weights = batch
     return (
-        {name: values[rows] for name, values in inputs.items()},
-        {name: values[rows] for name, values in labels.items()},
-        weights[rows],
-    )
-
-
-def _concatenate(first: Batch, second: Batch) -> Batch:
-    return (
-        {name: np.concatenate([v, second[0][name]]) for name, v in first[0].items()},
-        {name: np.concatenate([v, second[1][name]]) for name, v in first[1].items()},
-        np.concatenate([first[2], second[2]]),
+        {name: function(v, *(o[0][name] for o in others)) for name, v in inputs.items()},
+        {name: function(v, *(o[1][name] for o in others)) for name, v in labels.items()},
+        function(weights, *(o[2] for o in others)),
     )

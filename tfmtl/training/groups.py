@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pyarrow as pa
 
-from tfmtl.config import Config, NumericFeature
+from tfmtl.config import Config, HashedFeature, TextFeature, Vocabular
 from tfmtl.preprocessing import columns
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -14,7 +14,8 @@ _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 def group_columns(config: Config) -> list[str]:
     """Columns of examples of which the rows of a group have equal values; none without groups."""
     log = config.source.log
-    names = {f.raw: f.name for f in config.features if not isinstance(f, NumericFeature)}
+    single = Vocabular | HashedFeature | TextFeature
+    names = {f.raw: f.name for f in config.features if isinstance(f, single)}
     names |= {
         raw: name for raw, name in ((log.user, columns.USER), (log.time, columns.TIME)) if raw
     }

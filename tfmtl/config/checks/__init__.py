@@ -3,7 +3,11 @@
 from tfmtl.config.checks.balancers import check_balancer
 from tfmtl.config.checks.features import check_features, check_log
 from tfmtl.config.checks.objectives import check_early_stopping, check_gate
+from tfmtl.config.checks.sampling import check_sampling
+from tfmtl.config.checks.sources import check_sources
 from tfmtl.config.checks.tasks import check_tasks
+from tfmtl.config.checks.validation import check_validation
+from tfmtl.config.checks.windows import check_windows
 
 __all__ = [
     "check_balancer",
@@ -11,5 +15,9 @@ __all__ = [
     "check_features",
     "check_gate",
     "check_log",
+    "check_sampling",
+    "check_sources",
     "check_tasks",
+    "check_validation",
+    "check_windows",
 ]

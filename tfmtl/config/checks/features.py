@@ -1,9 +1,13 @@
 """Features that fit the log, the towers and the requests."""
 
+from collections.abc import Sequence
 from keyword import iskeyword
 from typing import TYPE_CHECKING
 
-from tfmtl.config.features import IdFeature, Vocabular
+from tfmtl.config.checks.windows import windows_without_items
+from tfmtl.config.features import embedding_dim
+from tfmtl.config.ids import IdFeature
+from tfmtl.config.inputs import Input, Raw
 
 if TYPE_CHECKING:
     from tfmtl.config.config import Config
@@ -25,13 +29,32 @@ def check_log(config: "Config") -> None:
             "features.history: source.impressions.user is null, so no row has a history; name "
             "the column or leave the history out"
         )
+    if log.user is None and config.split.by == "user":
+        raise ValueError(
+            "split.by: source.impressions.user is null, so rows cannot be split by user; "
+            "set split.by to random"
+        )
+    scenario, split = config.scenario, config.split
+    if scenario and scenario.column == split.column:
+        unnamed = [value for value in scenario.values if value not in split.values]
+        if unnamed:
+            raise ValueError(
+                f"split.column: it is the scenario's, and no split has '{unnamed[0]}'; name it in "
+                "train, validation or test"
+            )
+    for part in ("history", "windows"):
+        if log.time is None and getattr(config.features, part):
+            raise ValueError(
+                f"features.{part}: source.impressions.time is null, so no row has a past; name "
+                "the column or leave it out"
+            )
 
 
 def check_features(config: "Config") -> None:
     if config.features.history and config.split.by == "random":
         raise ValueError(
             "features.history: a random split would put test rows into the histories; "
-            "set split.by to time"
+            "set split.by to time or user"
         )
     key = config.source.log.item
     if config.retrieval_task and not any(
@@ -53,10 +76,13 @@ def check_features(config: "Config") -> None:
 
 def _check_towers(config: "Config") -> None:
     towers = config.model.retrieval
-    histories = {h.input_name(of): of for h in config.features.history for of in h.of}
+    histories = [name for h in config.features.history for name in h.input_names]
     sides = config.features
-    asked = [f.name for f in (*sides.user, *sides.query, *sides.context)]
-    allowed = {"query": [*asked, *histories], "item": [f.name for f in sides.item]}
+    made = sides.inputs.values()
+    items = [i.name for i in made if i.feature in {f.name for f in sides.item}]
+    asked = [i.name for i in made if i.name not in items and not _reads_item(i.reads)]
+    asked += [*histories, *windows_without_items(config)]
+    allowed = {"query": asked, "item": items}
     read = {"query": config.query_features, "item": config.item_features}
     for tower, names in read.items() if config.retrieval_task else ():
         wrong = [name for name in names if name not in allowed[tower]]
@@ -67,13 +93,28 @@ def _check_towers(config: "Config") -> None:
             )
     if towers.kind == "sum" and config.retrieval_task:
         for name in (*config.query_features, *config.item_features):
-            feature = config.features.by_name[histories.get(name, name)]
-            if not isinstance(feature, Vocabular) or feature.dim != towers.dim:
+            if _dim(config, name) != towers.dim:
                 raise ValueError(
                     f"model.retrieval: sum needs embeddings of dim {towers.dim} only, "
                     f"feature '{name}' has none of it"
                 )
     _check_histories_of_towers(config)
+
+
+def _dim(config: "Config", name: str) -> int | None:
+    """Width of an input's embeddings; None where it has none."""
+    features, inputs = config.features.by_name, config.features.inputs
+    ids = [i for i in inputs.values() if i.dtype == "int32" and i.length is None]
+    dims = {i.name: embedding_dim(features[i.feature]) or 0 for i in ids}
+    for history in config.features.history:
+        width = sum(dims[of] for of in history.of)
+        dims |= dict.fromkeys(history.input_names, width)
+        dims |= {name: dims[of] for name, of in history.item_inputs.items()}
+    return dims.get(name)
+
+
+def _reads_item(reads: Sequence[Raw]) -> bool:
+    return any(raw.side == "item" for raw in reads)
 
 
 def _check_histories_of_towers(config: "Config") -> None:
@@ -83,7 +124,7 @@ def _check_histories_of_towers(config: "Config") -> None:
         named = [name for name in history.input_names if name in queries]
         if not named or history.encoder.kind in ("mean", "din"):
             continue
-        if len(named) < len(history.of):
+        if len(named) < len(history.input_names):
             raise ValueError(
                 f"model.retrieval.query: encoder {history.encoder.kind} reads all of history "
                 f"'{history.title}', name {', '.join(history.input_names)} or none of them"
@@ -91,29 +132,59 @@ def _check_histories_of_towers(config: "Config") -> None:
         if config.model.retrieval.kind == "sum" and len(named) > 1:
             raise ValueError(
                 "model.retrieval: sum needs vectors of one dim, encoder "
-                f"{history.encoder.kind} joins those of {', '.join(history.of)}"
+                f"{history.encoder.kind} joins those of {', '.join(named)}"
             )
 
 
 def _check_requests(config: "Config") -> None:
     """A request names its values by raw column, so that one name must mean one value."""
-    histories = {h.input_name(of) for h in config.features.history for of in h.of}
-    asked = [feature for feature in config.features if feature.serve_as is None]
-    for feature in asked:
-        meaning = "a history" if feature.raw in histories else None
-        if config.retrieval_task and feature.name in config.query_features:
-            meaning = "how many items to retrieve" if feature.raw == RETRIEVE_INPUT else meaning
+    histories = {name for h in config.features.history for name in h.input_names}
+    windows = {window.name for window in config.features.windows}
+    inputs = config.features.inputs.values()
+    asked = [(i, raw) for i in inputs for raw in i.reads if raw.constant is None]
+    for made, raw in asked:
+        meaning = "a history" if raw.column in histories else None
+        meaning = "a count or rate" if raw.column in windows else meaning
+        if config.retrieval_task and made.name in config.query_features:
+            meaning = "how many items to retrieve" if raw.column == RETRIEVE_INPUT else meaning
         if meaning:
             raise ValueError(
-                f"feature '{feature.name}': in a request '{feature.raw}' is {meaning}; "
+                f"feature '{made.feature}': in a request '{raw.column}' is {meaning}; "
                 f"rename the raw column"
             )
-    raws = [feature.raw for feature in asked]
-    for raw in [*raws, *([config.scenario.column] if config.scenario else [])]:
-        if not raw.isidentifier() or raw[0] == "_" or iskeyword(raw) or raw == "self":
+    _check_lists(asked)
+    taken = [RETRIEVE_INPUT, *([config.scenario.column] if config.scenario else [])]
+    for name in windows.intersection(taken):
+        raise ValueError(
+            f"features.windows '{name}': in a request '{name}' is something else; rename it"
+        )
+    columns = [raw.column for _, raw in asked]
+    for name in [*columns, *([config.scenario.column] if config.scenario else [])]:
+        if not name.isidentifier() or name[0] == "_" or iskeyword(name) or name == "self":
             raise ValueError(
-                f"column '{raw}' cannot be an input of the served model: a name should be a "
+                f"column '{name}' cannot be an input of the served model: a name should be a "
                 f"letter, then letters, digits and _; rename the raw column"
             )
-    if config.ranking_tasks and not asked and not histories and not config.scenario:
+    if config.ranking_tasks and not (asked or histories or windows or config.scenario):
         raise ValueError("features: serve_as leaves no input; take it from one of them")
+
+
+def _check_lists(asked: Sequence[tuple[Input, Raw]]) -> None:
+    """A column of lists is read as such, and in one way, by all features that read it."""
+    known: dict[str, tuple[Input, Raw]] = {}
+    for made, raw in asked:
+        first, other = known.setdefault(raw.column, (made, raw))
+        alike = (raw.kind, raw.separator, raw.size) == (other.kind, other.separator, other.size)
+        if not alike and {raw.kind, other.kind} & {"texts", "numbers"}:
+            raise ValueError(
+                f"feature '{made.feature}': column '{raw.column}' is read as {_noun(raw)}, and as "
+                f"{_noun(other)} by '{first.feature}'; let both read it the same way"
+            )
+
+
+def _noun(raw: Raw) -> str:
+    if raw.kind not in ("texts", "numbers"):
+        return f"a {raw.kind}"
+    size = "" if raw.size is None else f"{raw.size} "
+    parted = "" if raw.separator is None else f" parted by {raw.separator!r}"
+    return f"a list of {size}{raw.kind}{parted}"

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from tfmtl.config.features import NumericFeature
+from tfmtl.config.ids import HashedFeature, Vocabular
 from tfmtl.config.source import Events
 from tfmtl.config.tasks import (
     BinaryTask,
@@ -12,6 +12,8 @@ from tfmtl.config.tasks import (
     classes_output,
     conditional_output,
 )
+from tfmtl.config.texts import TextFeature
+from tfmtl.config.windows import ROWS
 
 if TYPE_CHECKING:
     from tfmtl.config.config import Config
@@ -80,7 +82,8 @@ def _check_funnel(config: "Config") -> None:
 
 
 def _check_groups(config: "Config") -> None:
-    known = [f.raw for f in config.features if not isinstance(f, NumericFeature)]
+    single = Vocabular | HashedFeature | TextFeature
+    known = [f.raw for f in config.features if isinstance(f, single)]
     known += [c for c in (config.source.log.user, config.source.log.time) if c]
     for name, task in config.tasks.items():
         if not isinstance(task, BinaryTask | RegressionTask) or not task.ranking_loss:
@@ -132,10 +135,17 @@ def _check_positives(config: "Config") -> None:
     positives = {
         f"features.history[{i}].where": h.where for i, h in enumerate(config.features.history)
     }
-    if config.retrieval_task and config.retrieval_task[1].positive:
-        positives[f"tasks.{config.retrieval_task[0]}.positive"] = config.retrieval_task[1].positive
-    for key, label in positives.items():
-        if isinstance(config.label_columns[label], RegressionTask):
+    positives |= {
+        f"features.windows[{i}].of": [w.of]
+        for i, w in enumerate(config.features.windows)
+        if w.of != ROWS
+    }
+    for name, task in config.tasks.items():
+        if isinstance(task, RetrievalTask) and task.positive:
+            positives[f"tasks.{name}.positive"] = [task.positive]
+    for key, labels in positives.items():
+        wrong = [n for n in labels if isinstance(config.label_columns[n], RegressionTask)]
+        if wrong:
             raise ValueError(
-                f"{key}: '{label}' is a regression task's label; name a label of 0 and 1"
+                f"{key}: '{wrong[0]}' is a regression task's label; name a label of 0 and 1"
             )
