@@ -37,7 +37,7 @@ HISTORY = f"{WORK}history/"
 ShardTally = tuple[str, tuple[int, dict[str, float]]]
 """A split, the number of one of its shards, and what was counted of it."""
 
-_ROWS_PER_BUCKET = 65_536
+_ROWS_PER_BUCKET = 131_072
 _ROWS_PER_SHARD = 8 * ROW_GROUP
 
 
