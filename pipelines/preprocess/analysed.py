@@ -108,13 +108,14 @@ class Analysed:
 
     def unread(self, raw: Mapping[str, Sequence[str]]) -> list[str]:
         """Columns of the raw tables, given by table, that are none of these: those of other tables
-        than the log's with the table before their name, and those whose name another has."""
+        than the log's with the table before their name, and those whose name another has. A column
+        without a name, as the index that pandas writes, cannot be asked for and is left out."""
         known = {column.place for column in self.columns.values()}
         return [
             name if table == "log" and name not in self.columns else f"{table}.{name}"
             for table, names in raw.items()
             for name in names
-            if (table, name) not in known
+            if name and (table, name) not in known
         ]
 
     def name_of(self, place: Place) -> str:

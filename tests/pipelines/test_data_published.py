@@ -2,9 +2,13 @@
 
 import csv
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
+from itertools import product
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
 import pytest
 from data_components import run_components
 
@@ -110,3 +114,44 @@ def test_genres_of_movies(tmp_path):
     assert [sum(own) for own in zip(*labels, strict=True)] == [
         sum(map(int, own)) for own in zip(*rows, strict=True)
     ]
+
+
+def test_open_bandit(tmp_path):
+    data = published("open-bandit")
+    shown, clicks = Counter(), Counter()
+    for policy, campaign in product(("random", "bts"), ("men", "women")):
+        log = pacsv.read_csv(data / policy / campaign / f"{campaign}.csv")
+        places = [f"{campaign}_{position}" for position in log["position"].to_pylist()]
+        shown.update(places)
+        clicks.update(place for place, y in zip(places, log["click"].to_pylist(), strict=True) if y)
+        log = log.append_column("place", pa.array(places))
+        items = [f"{campaign}_{item}" for item in log["item_id"].to_pylist()]
+        place = log.schema.get_field_index("item_id")
+        log = log.set_column(place, "item_id", pa.array(items))
+        (tmp_path / "raw").mkdir(exist_ok=True)
+        pq.write_table(log, tmp_path / "raw" / f"{policy}_{campaign}.parquet")
+    config = {
+        "name": "open_bandit",
+        "source": {
+            "impressions": {"path": "*.parquet", "time": "timestamp", "user": None},
+        },
+        "features": {
+            "user": [{"name": f"user_feature_{i}", "kind": "categorical"} for i in range(4)],
+            "item": [{"name": "item_id", "kind": "id"}],
+        },
+        "scenario": {"column": "place", "values": sorted(shown)},
+        "tasks": {"click": {"kind": "binary", "label": "click"}},
+        "split": {"by": "time", "validation": "1d", "test": "2d"},
+    }
+    ran = run_components(parse(config), tmp_path / "raw", tmp_path / "run")
+
+    assert (ran.summaries["ExampleGen"]["rows"], ran.summaries["ExampleGen"]["kept"]) == (
+        40_000,
+    ) * 2
+    assert sum(ran.summaries["Transform"]["splits"].values()) == 40_000
+    rows = pa.concat_tables(ran.table(f"transformed/{s}") for s in ("train", "validation", "test"))
+    places = rows["slice/place"].to_pylist()
+    labels = rows["label/click"].to_pylist()
+    assert Counter(places) == shown
+    assert Counter(p for p, y in zip(places, labels, strict=True) if y) == clicks
+    assert clicks.total() == 207
