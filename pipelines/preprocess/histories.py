@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.preprocess.ragged import places_in_lists
-
 _TIME_BITS = 32
 """Times are seconds from 1970 to 2099."""
 _NEVER = 2**_TIME_BITS - 1
@@ -19,37 +17,39 @@ _NEVER = 2**_TIME_BITS - 1
 
 @dataclass(frozen=True)
 class Past:
-    """The last events before each row, the latest first; m are all rows' together.
+    """The last events before each row, the latest first.
 
     Attributes:
-        lengths: events before each row, `[n]`.
-        places: place of each row's events among all events, `[m]`.
+        places: place of each event among all events, which is their number where there is none,
+            `[n, count]`.
         rows: place of each event's row among the rows, `[events]`.
         kinds: which of the kinds of events each was, `[events]`.
         since: unix time since which each was known, `[events]`.
         times: unix time of each row, `[n]`.
     """
 
-    lengths: np.ndarray
     places: np.ndarray
     rows: np.ndarray
     kinds: np.ndarray
     since: np.ndarray
     times: np.ndarray
 
-    def of_rows(self, values: np.ndarray) -> np.ndarray:
-        """A value of each event's row, `[m]`, given one of each row, `[n]`."""
-        return values[self.rows[self.places]]
+    def of_rows(self, values: np.ndarray, missing: int = -1) -> np.ndarray:
+        """A value of each event's row, `[n, count]`, given one of each row, `[n]`."""
+        return np.append(values[self.rows], values.dtype.type(missing))[self.places]
 
-    def of_kinds(self, values: np.ndarray) -> np.ndarray:
-        """A value of each event's kind, `[m]`, given one of each kind."""
-        return values[self.kinds[self.places]]
+    def of_kinds(self, values: np.ndarray, missing: int = 0) -> np.ndarray:
+        """A value of each event's kind, `[n, count]`, given one of each kind."""
+        return np.append(values[self.kinds], values.dtype.type(missing))[self.places]
 
     @property
     def gaps(self) -> np.ndarray:
-        """Seconds since each event: float32 `[m]`."""
-        times = np.repeat(self.times, self.lengths)
-        return (times - self.since[self.places]).astype(np.float32)
+        """Seconds since each event: float32 `[n, count]`, NaN where there is none."""
+        # Unsigned, for times until 2099 need all of the 32 bits.
+        since = np.append(self.since, 0).astype(np.uint32)[self.places]
+        gaps = (self.times.astype(np.uint32)[:, None] - since).astype(np.float32)
+        gaps[self.places == len(self.rows)] = np.nan
+        return gaps
 
 
 class Timeline:
@@ -92,12 +92,12 @@ class Timeline:
         moments = self._lives[source] + np.minimum(since, _NEVER)
         order = np.lexsort((kinds, self._rows[source], moments))
         moments = moments[order]
-        first = self._given(np.searchsorted(moments, self._lives))
-        end = self._given(np.searchsorted(moments, self._moments))
-        lengths = np.minimum(end - first, count)
+        first = self._given(np.searchsorted(moments, self._lives)).astype(np.int32)
+        end = self._given(np.searchsorted(moments, self._moments)).astype(np.int32)
+        places = end[:, None] - np.arange(1, count + 1, dtype=np.int32)
+        places[places < first[:, None]] = len(order)
         return Past(
-            lengths,
-            np.repeat(end - 1, lengths) - places_in_lists(lengths),
+            places,
             self._order[source[order]],
             kinds[order],
             since[order],

@@ -12,6 +12,7 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
+from pipelines.preprocess.encoding import column
 from pipelines.preprocess.examples import Examples
 from pipelines.preprocess.groupings import USER, Grouping, KeyHashes, Keys, keys_of
 from pipelines.preprocess.hashing import mix
@@ -20,7 +21,6 @@ from pipelines.preprocess.labels import positive_since, sampled, told_at
 from pipelines.preprocess.layout import ROW
 from pipelines.preprocess.moments import NumberStatistics
 from pipelines.preprocess.priors import read_priors
-from pipelines.preprocess.ragged import ragged
 from pipelines.preprocess.record_batches import concat
 from pipelines.preprocess.shards import HISTORY, SPLIT, WORK, Job
 from pipelines.preprocess.sides import View
@@ -152,13 +152,13 @@ class FindInBucket(beam.DoFn):
         happened = [rows.column(_HAPPENED + label).to_numpy() for label in history.where]
         past = timeline.last(happened, history.last)
         items = past.of_rows(rows.column(columns.ITEM).to_numpy())
-        found = {HISTORY + history.title: ragged(items, past.lengths)}
+        found = {HISTORY + history.title: column(items)}
         if history.gap_input:
-            ids = self._gap_buckets(past.gaps).numpy().astype(np.int8)
-            found[history.gap_input] = ragged(ids, past.lengths)
+            ids = self._gap_buckets(past.gaps).numpy()
+            found[history.gap_input] = column(ids.astype(np.int8))
         if history.behaviour_input:
             ids = np.arange(RESERVED, RESERVED + len(history.where), dtype=np.int16)
-            found[history.behaviour_input] = ragged(past.of_kinds(ids), past.lengths)
+            found[history.behaviour_input] = column(past.of_kinds(ids))
         return found
 
 

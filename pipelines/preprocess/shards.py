@@ -20,7 +20,6 @@ from pipelines.preprocess.encoding import column
 from pipelines.preprocess.examples import Examples
 from pipelines.preprocess.hashing import mix
 from pipelines.preprocess.layout import ROW
-from pipelines.preprocess.ragged import filled
 from pipelines.preprocess.record_batches import concat, whole
 from pipelines.preprocess.sampling import Candidates, Plan
 from pipelines.preprocess.sampling_table import tally_sampling
@@ -107,7 +106,7 @@ class WriteShard(beam.DoFn):
         catalogue = pq.read_table(job.output / "catalogue.parquet")
         names = [columns.SAMPLING_PROBABILITY, *catalogued(Examples(job.config, job.examples))]
         self._of_items = {name: whole(catalogue.column(name)) for name in names}
-        # One more row, the last, for an item that is not in the catalogue.
+        # One more row, the last, for the places of a history that are empty.
         self._ids = {
             of: np.append(catalogue.column(of).to_numpy(), np.int32(0))
             for history in job.config.features.history
@@ -135,15 +134,10 @@ class WriteShard(beam.DoFn):
             kept[columns.KEEP_RATE] = pa.array(rates)
         tally |= _tally(rows, self._job.config)
         for history in self._job.config.features.history:
-            past = rows.column(HISTORY + history.title)
-            items, lengths = past.flatten().to_numpy(), past.value_lengths().to_numpy()
-            tally[f"history/{history.title}"] = int(np.count_nonzero(lengths))
+            items = rows.column(HISTORY + history.title).values.to_numpy().reshape(-1, history.last)
+            tally[f"history/{history.title}"] = int(np.count_nonzero(items[:, 0] >= 0))
             for of in history.of:
-                ids = filled(self._ids[of][items], lengths, history.last)
-                kept[history.input_name(of)] = column(ids)
-            for name in filter(None, (history.gap_input, history.behaviour_input)):
-                ids = rows.column(name).flatten().to_numpy().astype(np.int32)
-                kept[name] = column(filled(ids, lengths, history.last))
+                kept[history.input_name(of)] = column(self._ids[of][items])
         name = columns.SPLITS[split]
         path = self._job.output / name / f"part-{shard:05d}.parquet"
         write_parquet(pa.table(kept), path, ROW_GROUP)

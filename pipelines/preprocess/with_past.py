@@ -96,7 +96,7 @@ class _Join(beam.DoFn):
                     window, values = name.removeprefix(WINDOW), found.column(name).to_numpy()
                     arrays[window] = self._scaled(window, values[places], moments)
                 elif name not in (ROW, SPLIT):
-                    arrays[name] = found.column(name).take(pa.array(places))
+                    arrays[name] = _ids(found.column(name), places)
         yield key, [pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))]
 
     def _scaled(
@@ -106,3 +106,9 @@ class _Join(beam.DoFn):
 
         spec = next(w for w in self._job.config.features.windows if w.name == window)
         return column(window_layer(spec, Moments(*moments[window]))(values).numpy())
+
+
+def _ids(lists: pa.FixedSizeListArray, places: np.ndarray) -> pa.Array:
+    """Lists of ids of some rows, in the type in which the model reads them; they travel in less."""
+    ids = lists.flatten().to_numpy().reshape(-1, lists.type.list_size)[places]
+    return column(ids.astype(np.int32, copy=False))

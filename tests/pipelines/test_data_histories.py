@@ -25,12 +25,6 @@ def timeline(drawn, numbers):
     return Timeline(np.array(keys, np.uint64), np.array(times), np.array(numbers))
 
 
-def by_row(past, values):
-    """The values of each row's events."""
-    ends = np.cumsum(past.lengths)
-    return [part.tolist() for part in np.split(values, ends)[:-1]]
-
-
 @settings(deadline=None)
 @given(rows, st.integers(1, 5), st.randoms())
 def test_the_last_events_equal_a_loop(drawn, count, order):
@@ -38,9 +32,8 @@ def test_the_last_events_equal_a_loop(drawn, count, order):
     order.shuffle(numbers)
     happened = [since(drawn, 2), since(drawn, 3)]
     found = timeline(drawn, numbers).last(happened, count)
-    rows = by_row(found, found.of_rows(np.arange(len(drawn))))
-    kinds = by_row(found, found.of_kinds(np.array([7, 8])))
-    gaps = by_row(found, found.gaps)
+    rows = found.of_rows(np.arange(len(drawn)))
+    kinds = found.of_kinds(np.array([7, 8]))
     for place, (key, time, _, _) in enumerate(drawn):
         events = [
             (known[other], numbers[other], kind, other)
@@ -49,9 +42,11 @@ def test_the_last_events_equal_a_loop(drawn, count, order):
             if drawn[other][0] == key and 0 <= known[other] < time
         ]
         latest = sorted(events, reverse=True)[:count]
-        assert rows[place] == [other for *_, other in latest]
-        assert kinds[place] == [7 + kind for _, _, kind, _ in latest]
-        assert gaps[place] == [time - known for known, *_ in latest]
+        padding = count - len(latest)
+        assert rows[place].tolist() == [other for *_, other in latest] + [-1] * padding
+        assert kinds[place].tolist() == [7 + kind for _, _, kind, _ in latest] + [0] * padding
+        gaps = [time - known for known, *_ in latest] + [np.nan] * padding
+        assert np.array_equal(found.gaps[place], gaps, equal_nan=True)
 
 
 @settings(deadline=None)
@@ -74,8 +69,8 @@ def test_counts_and_shares_equal_a_loop(drawn, window):
 def test_what_happens_at_the_same_time_is_not_the_past():
     life = Timeline(np.zeros(3, int), times := np.array([5, 5, 6]), np.arange(3))
 
-    past = life.last([times], 2)
-    assert by_row(past, past.of_rows(np.arange(3))) == [[], [], [1, 0]]
+    past = life.last([times], 2).of_rows(np.arange(3))
+    assert past.tolist() == [[-1, -1], [-1, -1], [1, 0]]
     assert life.count(times, 100).tolist() == [0, 0, 2]
 
 
@@ -94,7 +89,6 @@ def test_windows_longer_than_time_itself():
     assert life.count(times, 10 * century).tolist() == [0, 1, 0, 1]
     assert [part.tolist() for part in life.share(times, times, 10 * century)] == [[0, 1, 0, 1]] * 2
     never = times + 10 * century
-    assert life.last([never], 1).lengths.tolist() == [0] * 4
+    assert life.last([never], 1).of_rows(np.arange(4)).tolist() == [[-1]] * 4
     # As near as a float of 32 bits comes.
-    past = life.last([times], 1)
-    assert by_row(past, past.gaps) == [[], [4_102_444_800.0], [], [4_102_444_800.0]]
+    assert life.last([times], 1).gaps[[1, 3]].tolist() == [[4_102_444_800.0]] * 2
