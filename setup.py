@@ -37,10 +37,12 @@ setup(
     ],
     extras_require={
         "text": ["keras-hub"],
-        "kubeflow": ["kfp"],
+        "kubeflow": ["kfp[kubernetes]~=2.16.1"],
+        "tune": ["optuna>=4"],
         "dev": [
             "hypothesis",
             "mypy",
+            "optuna>=4",
             "pytest",
             "pytest-timeout",
             "pytest-xdist",

@@ -12,16 +12,24 @@ import typer
 
 import serving
 from pipelines.commands import (
+    compile,
     config,
     demo,
     doctor,
     evaluate,
     finetune,
+    infer,
+    interference,
+    lineage,
+    promote,
     query,
     report,
+    rollback,
     run,
+    runs,
     serve,
     simulate,
+    step,
     transform,
 )
 from pipelines.components.base import PipelineError
@@ -47,15 +55,23 @@ for command in (
     run.run,
     evaluate.evaluate,
     report.report,
+    runs.runs,
+    lineage.lineage,
     demo.demo,
+    rollback.rollback,
+    promote.promote,
     serve.serve,
     query.query,
     transform.transform,
     finetune.finetune,
+    infer.infer,
+    interference.interference,
+    step.step,
     config.config,
     doctor.doctor,
 ):
     app.command()(command)
+app.command("compile")(compile.compile_)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

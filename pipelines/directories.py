@@ -10,11 +10,12 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-MARKER = ".complete"
+from pipelines.exchanging import exchange
+from pipelines.manifests import MARKER, Manifest, identity
 
 _LEFTOVER = re.compile(r"\.(?P<name>.+)\.(?P<kind>tmp|old)-\d+")
 
@@ -27,11 +28,22 @@ class Marker:
         fingerprint: identity of everything it was made from.
         seconds: time it took.
         summary: what its component said about it.
+        parts: what the fingerprint is made of, see `pipelines.fingerprints.step_parts`.
+        config: the whole configuration of the run that made it.
+        files: what it consists of.
     """
 
     fingerprint: str
     seconds: float
     summary: dict[str, Any]
+    parts: dict[str, Any]
+    config: dict[str, Any]
+    files: Manifest
+
+    @property
+    def identity(self) -> str:
+        """Identity of its content."""
+        return identity(self.files)
 
 
 @contextmanager
@@ -49,13 +61,21 @@ def replacing(final: Path) -> Iterator[Path]:
     temporary.mkdir(parents=True)
     try:
         yield temporary
-        old = _sibling(final, "old")
-        if final.exists():
-            final.rename(old)
-        temporary.rename(final)
-        shutil.rmtree(old, ignore_errors=True)
+        _put_in_place(temporary, final)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _put_in_place(temporary: Path, final: Path) -> None:
+    """Renames a directory; what lay there before has the temporary's name afterwards, or none."""
+    if not final.exists():
+        temporary.rename(final)
+    elif not exchange(temporary, final):
+        # For a moment there is neither; `sweep` brings the old one back if it is the last.
+        old = _sibling(final, "old")
+        final.rename(old)
+        temporary.rename(final)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def replace_file(path: Path, text: str) -> None:
@@ -98,17 +118,53 @@ def sweep(parent: Path) -> None:
 
 
 def mark(directory: Path, marker: Marker) -> None:
-    """Marks a directory as complete. The last thing written to it."""
-    text = json.dumps(asdict(marker), default=_plain)
-    (directory / MARKER).write_text(text, encoding="utf-8")
+    """Marks a directory as complete. The last thing written to it.
+
+    The file is a new one, for an older one of that name may be another directory's too.
+    """
+    replace_file(directory / MARKER, json.dumps(asdict(marker), default=_plain))
 
 
 def read_marker(directory: Path) -> Marker | None:
     """The marker of a complete directory; None for one that is absent, foreign or half-made."""
     try:
-        return Marker(**json.loads((directory / MARKER).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        marker = Marker(**json.loads((directory / MARKER).read_text(encoding="utf-8")))
+        files = {name: (int(s), int(t), str(h)) for name, (s, t, h) in marker.files.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
         return None
+    return replace(marker, files=files)
+
+
+def refresh(directory: Path, marker: Marker) -> None:
+    """Marks a directory anew if something else is known of it now."""
+    if read_marker(directory) != marker:
+        mark(directory, marker)
+
+
+def adopt(source: Path, final: Path, marker: Marker) -> None:
+    """Makes a complete directory of another one's files, without a copy where links are possible.
+
+    Args:
+        source: a complete directory.
+        final: directory to replace or to make.
+        marker: what is known of it.
+    """
+    with replacing(final) as temporary:
+        shutil.copytree(
+            source, temporary, copy_function=_linked, ignore=_marker, dirs_exist_ok=True
+        )
+        mark(temporary, marker)
+
+
+def _linked(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _marker(directory: str, names: list[str]) -> set[str]:
+    return {MARKER}.intersection(names)
 
 
 def _sibling(final: Path, kind: str) -> Path:

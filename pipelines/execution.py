@@ -1,7 +1,7 @@
 """Where Beam runs the data components: on this machine in one process, or as its options say.
 
     with beam_options("--direct_running_mode=multi_processing --direct_num_workers=2"):
-        run(COMPONENTS, config, data, output)
+        run(components(config), config, data, output)
 
 The options decide where and how fast, never what comes out: artifacts are the same bytes. They are
 therefore no part of the configuration, nor of what decides whether a step is cached.

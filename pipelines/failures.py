@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from pipelines.components.base import PipelineError
+from tfmtl.config import ConfigError
 
 
 class InterruptedRunError(PipelineError):
@@ -49,6 +50,31 @@ def disk_full(directory: Path) -> PipelineError:
     return PipelineError(
         f"the disk is full: {left}free space at {directory.resolve()} and run again; "
         "finished steps are kept"
+    )
+
+
+def explained(component: str, error: BaseException, output: Path) -> Exception:
+    """What went wrong in a component as the user should see it: one line that says what to do.
+
+    Args:
+        component: its name.
+        error: what it raised.
+        output: the run's directory.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return InterruptedRunError(
+            f"interrupted in {component}; finished steps are kept, "
+            "the same command goes on from there"
+        )
+    if is_disk_full(error):
+        return disk_full(output)
+    if isinstance(error, PipelineError | ConfigError):
+        return type(error)(f"{component}: {one_line(error)}")
+    if isinstance(error, OSError):
+        return PipelineError(f"{component}: {one_line(error)}")
+    return PipelineError(
+        f"{component}: unexpected {type(error).__name__}: {one_line(error)} "
+        "(TFMTL_DEBUG=1 shows where)"
     )
 
 

@@ -1,7 +1,7 @@
 """Metrics as people read them, on the console and in the report."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Figures = Mapping[str, Any]
@@ -20,6 +20,34 @@ def figure(value: Any) -> str:
     if isinstance(value, float) and math.isfinite(value):
         return f"{value:.4f}"
     return "-"
+
+
+def uncertain(value: Any, interval: Sequence[float] | None) -> str:
+    """A figure and half the width of its interval.
+
+    Example:
+        >>> uncertain(0.70314, [0.69, 0.72]), uncertain(0.70314, None)
+        ('0.7031 ±.0150', '0.7031')
+    """
+    text = figure(value)
+    if text == "-" or interval is None:
+        return text
+    half = f"{(interval[1] - interval[0]) / 2:.4f}"
+    return f"{text} ±{half.removeprefix('0')}"
+
+
+def changed(difference: Mapping[str, Any] | None) -> str:
+    """A difference to another model and its interval.
+
+    Example:
+        >>> changed({"difference": 0.004, "low": -0.001, "high": 0.009})
+        '+0.0040 [-0.0010, +0.0090]'
+    """
+    if difference is None or difference.get("difference") is None:
+        return "-"
+    text = f"{difference['difference']:+.4f}"
+    low, high = difference.get("low"), difference.get("high")
+    return text if low is None or high is None else f"{text} [{low:+.4f}, {high:+.4f}]"
 
 
 def families(tasks: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Figures]]:

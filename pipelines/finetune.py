@@ -6,9 +6,9 @@ from typing import Any
 
 from rich.console import Console
 
-from pipelines.components import trainer
+from pipelines.artifacts import Transformed
 from pipelines.components.base import PipelineError
-from pipelines.pipeline import COMPONENTS, PUBLISHED
+from pipelines.pipeline import PUBLISHED, components, until
 from pipelines.runner import SERVING, RunResult, run
 from pipelines.tuning import tuning
 from tfmtl.config import Config, load
@@ -41,7 +41,7 @@ def finetune(
     """
     base = _newest(directory / SERVING / config.served_name)
     tuned = _with(config, epochs, learning_rate)
-    steps = tuning(COMPONENTS, base, freeze_tables)
+    steps = tuning(components(tuned), base, freeze_tables)
     return run(steps, tuned, data, output, console, PUBLISHED, directory / SERVING)
 
 
@@ -71,7 +71,7 @@ def transform(
     name = load(directory / "model" / "config.yaml").served_name
     base = _newest(directory / SERVING / name)
     config = load(base / "config.yaml", changes)
-    steps = tuning(COMPONENTS[: COMPONENTS.index(trainer.COMPONENT)], base, freeze_tables=False)
+    steps = tuning(until(Transformed, components(config)), base, freeze_tables=False)
     return run(steps, config, data, output, console), base
 
 

@@ -1,73 +1,92 @@
-"""When a step may be skipped: a fingerprint of everything that decides its result."""
+"""When a step may be skipped: everything that decides its result, and a fingerprint of it."""
 
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from glob import escape, glob
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from pipelines.components.base import Component
-from pipelines.directories import MARKER
-from pipelines.sources import source_hash
-from tfmtl.config import Config
+from pipelines.contents import Contents
+from pipelines.manifests import identity, manifest
+from pipelines.sources import Sources
+from tfmtl.config import Config, TableSource
 
 _PACKAGES = ("tfmtl", "tensorflow", "keras", "apache-beam", "pyarrow")
 """Whose versions may change a result."""
 
 
-def step_fingerprint(
-    component: Component, config: Config, consumed: Mapping[str, str], data: Path
-) -> str:
-    """Fingerprint of what a component is about to make.
+def step_parts(
+    component: Component,
+    config: Config,
+    consumed: Mapping[str, str],
+    data: Path,
+    contents: Contents,
+) -> dict[str, Any]:
+    """Everything that decides what a component makes.
 
     Args:
         component: the step.
         config: the whole configuration; only what the step reads counts.
-        consumed: fingerprints of the artifacts it reads, by name.
+        consumed: identities of the artifacts it reads, by name.
         data: the data directory; counts for a step that reads raw files.
+        contents: hashes of files.
 
     Returns:
-        32 hexadecimal digits, equal if and only if the step would do the same work again.
+        Plain data: `component`, its name; `config`, what it reads of it; `inputs`, as `consumed`;
+        `data`, the hash of each raw file by its path; `packages`, versions by name; `code`, the
+        hash of each file by its path.
     """
+    raw = data_files(config, data, component.tables(config))
     parts = {
         "component": component.name,
         "config": component.reads(config),
-        "consumed": dict(consumed),
-        "data": list(data_files(config, data)) if component.raw else None,
-        "code": [_versions(), source_hash(component.execute)],
+        "inputs": dict(consumed),
+        "data": {name: _hash(path, contents) for name, path in raw},
+        "packages": _versions(),
+        "code": Sources(contents).of(component.function),
     }
-    return _digest(json.dumps(parts, sort_keys=True).encode())
+    plain: dict[str, Any] = json.loads(json.dumps(parts, sort_keys=True))
+    return plain
+
+
+def fingerprint(parts: Mapping[str, Any]) -> str:
+    """32 hexadecimal digits, equal if and only if a step would do the same work again."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def content_fingerprint(directory: Path) -> str:
-    """Fingerprint of the files in a directory.
+    """Fingerprint of the files in a directory."""
+    return identity(manifest(directory))
 
-    It stands for the artifact of a step that always runs, so that what follows runs again only if
-    the step came to another result.
+
+def data_files(
+    config: Config, data: Path, tables: Iterable[TableSource] | None = None
+) -> Iterator[tuple[str, Path]]:
+    """Name and path of every raw file of some tables.
+
+    A name is relative to the data directory where the configuration's path is.
+
+    Args:
+        config: the configuration.
+        data: the data directory.
+        tables: the tables; those of the configuration's `source` where not given.
     """
-    hashes = []
-    for path in sorted(directory.rglob("*")):
-        if path.is_file() and path.name != MARKER:
-            with path.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
-            hashes.append([path.relative_to(directory).as_posix(), content])
-    return _digest(json.dumps(hashes).encode())
-
-
-def data_files(config: Config, data: Path) -> Iterator[tuple[str, int, int]]:
-    """Path, size and modification time of every raw file the configuration names.
-
-    A path is relative to the data directory where the configuration's is.
-    """
-    for table in config.source.tables.values():
+    for table in config.source.tables.values() if tables is None else tables:
         for path in _matches(data, table.path):
-            status = path.stat()
             inside = path.is_relative_to(data)
-            name = (path.relative_to(data) if inside else path).as_posix()
-            yield name, status.st_size, status.st_mtime_ns
+            yield (path.relative_to(data) if inside else path).as_posix(), path
+
+
+def _hash(path: Path, contents: Contents) -> str | None:
+    try:
+        return contents.sha256(path)
+    except OSError:
+        return None  # the component that reads it says what is wrong with it
 
 
 def _matches(data: Path, pattern: str) -> list[Path]:
@@ -90,7 +109,3 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return ""
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:32]

@@ -20,7 +20,8 @@ def publish(source: Path, target: Path) -> None:
         replace_file(target, source.read_text(encoding="utf-8"))
         return
     marker = read_marker(source)
-    if marker is not None and marker == read_marker(target):
+    published = read_marker(target)
+    if marker and published and marker.identity == published.identity:
         return
     with replacing(target) as temporary:
         shutil.copytree(source, temporary, dirs_exist_ok=True)

@@ -1,42 +1,45 @@
 """Runs components one after the other, and only those whose result is not there yet.
 
-    result = run(COMPONENTS, config, Path("data"), Path("out/shop"))
+    result = run(components(config), config, Path("data"), Path("out/shop"))
 
 Every component writes one artifact, a directory under `artifacts/`. It is skipped when a complete
 artifact lies there that was made from the same configuration, data, inputs and code. A run that
 is killed therefore resumes at the step it was killed in, and leaves nothing half-made.
 """
 
-import fcntl
-import os
 import shutil
 import sqlite3
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from pipelines.artifacts import Hyperparameters
 from pipelines.components.base import Component, Context, PipelineError
-from pipelines.directories import Marker, mark, read_marker, replacing, sweep
+from pipelines.directories import Marker, adopt, mark, refresh, replacing, sweep
 from pipelines.failures import (
-    InterruptedRunError,
     disk_full,
+    explained,
     is_disk_full,
     one_line,
     terminated_as_interrupted,
 )
-from pipelines.fingerprints import content_fingerprint, step_fingerprint
-from pipelines.metadata import Store
+from pipelines.fingerprints import data_files
+from pipelines.locking import locked
+from pipelines.manifests import manifest
+from pipelines.metadata import DataFile, Store
+from pipelines.planning import ARTIFACTS, Plan, Planner, check_owner
 from pipelines.progress import Display
 from pipelines.publishing import publish
+from pipelines.reasons import in_short
 from pipelines.tally import Tally, duration
-from tfmtl.config import Config, ConfigError, dump
+from pipelines.tuner import best
+from tfmtl.config import Config, dump
 
-ARTIFACTS = "artifacts"
 METADATA = "metadata.sqlite"
 SERVING = "serving"
 
@@ -81,6 +84,8 @@ def run(
     console: Console | None = None,
     published: Mapping[str, str] | None = None,
     serving: Path | None = None,
+    reuse: Sequence[Path] = (),
+    experiment: str | None = None,
 ) -> RunResult:
     """Runs a pipeline.
 
@@ -93,6 +98,9 @@ def run(
         published: what to copy to the run's directory when all steps are done, from names there
             to paths below `artifacts/`.
         serving: where models are pushed to; `serving` in the run's directory if not given.
+        reuse: directories of other runs; an artifact that one of them has made from the same is
+            taken over instead of made.
+        experiment: name of what the run is a part of, for the metadata store.
 
     Returns:
         What each step did.
@@ -103,16 +111,21 @@ def run(
     """
     _check(components)
     try:
-        with _locked(output), Store(output / METADATA) as store, terminated_as_interrupted():
+        with locked(output), Store(output / METADATA) as store, terminated_as_interrupted():
             sweep(output)
             sweep(output / ARTIFACTS)
-            display = Display(console or Console())
+            check_owner(config, output)
             target = serving or output / SERVING
-            session = _Session(config, data, output, target, store, display)
-            result = session.run(components)
-            for name, source in (published or {}).items():
-                publish(output / ARTIFACTS / source, output / name)
-            return result
+            session = _Session(
+                data,
+                output,
+                target,
+                store,
+                Display(console or Console()),
+                Planner(data, output, target),
+                tuple(reuse),
+            )
+            return session.run(components, config, published or {}, experiment)
     except (OSError, sqlite3.Error) as error:
         if is_disk_full(error):
             raise disk_full(output) from error
@@ -123,21 +136,35 @@ def run(
 class _Session:
     """What the steps of one run share."""
 
-    config: Config
     data: Path
     output: Path
     serving: Path
     store: Store
     display: Display
+    planner: Planner
+    reuse: tuple[Path, ...]
 
-    def run(self, components: Sequence[Component]) -> RunResult:
-        run_id = self.store.start_run(dump(self.config), self.data)
+    def run(
+        self,
+        components: Sequence[Component],
+        config: Config,
+        published: Mapping[str, str],
+        experiment: str | None,
+    ) -> RunResult:
+        run_id = self.store.start_run(dump(config), self.data, experiment)
         steps: dict[str, Step] = {}
         identities: dict[str, str] = {}
+        reuse = self.reuse
         try:
             for component in components:
-                steps[component.name], identity = self._step(run_id, component, identities)
+                step, identity = self._step(run_id, component, config, identities, reuse)
+                steps[component.name] = step
                 identities[component.produces] = identity
+                if component.artifact is Hyperparameters:
+                    config = best.apply(config, step.artifact)
+                    reuse = (*reuse, step.artifact / best.RUN)
+            for name, source in published.items():
+                publish(self.output / ARTIFACTS / source, self.output / name)
         except BaseException:
             with suppress(sqlite3.Error):
                 self.store.end_run(run_id, "FAILED")
@@ -146,63 +173,88 @@ class _Session:
         return RunResult(self.output, steps)
 
     def _step(
-        self, run_id: int, component: Component, identities: Mapping[str, str]
+        self,
+        run_id: int,
+        component: Component,
+        config: Config,
+        identities: Mapping[str, str],
+        reuse: Sequence[Path],
     ) -> tuple[Step, str]:
         """Runs or skips one component; its step, and the identity of its artifact."""
         consumed = {name: identities[name] for name in component.consumes}
-        fingerprint = step_fingerprint(component, self.config, consumed, self.data)
-        inputs = [(name, self._artifact(name), identities[name]) for name in component.consumes]
-        execution = self.store.start(run_id, component.name, fingerprint, inputs)
+        try:
+            plan = self.planner.plan(component, config, consumed)
+        except Exception as error:
+            raise explained(component.name, error, self.output) from error
+        self.planner.contents.save()
         final = self._artifact(component.produces)
-        found = read_marker(final)
-        cached = (
-            component.cached
-            and found is not None
-            and found.fingerprint == fingerprint
-            and component.valid(final, self.serving / self.config.served_name)
-        )
-        if cached and found is not None:
-            marker = found
-            self.display.line(component.name, "cached", _headline(marker.summary), "cyan")
+        marker, word = plan.marker, "cached"
+        if marker is not None:
+            refresh(final, marker)
         else:
-            marker = self._execute(component, fingerprint, execution)
-        by_content = component.by_content or not component.cached
-        identity = content_fingerprint(final) if by_content else fingerprint
+            marker, word = self._adopt(component, config, plan, reuse), "reused"
+        execution = self.store.start(
+            run_id,
+            component.name,
+            plan.fingerprint,
+            [(name, self._artifact(name), identities[name]) for name in component.consumes],
+            files=self._raw_files(component, config, plan),
+            parameters=plan.parts["config"],
+            makes=None if marker is not None else (component.produces, final),
+        )
+        cached = marker is not None
+        if marker is not None:
+            self.display.line(component.name, word, _headline(marker.summary), "cyan")
+        else:
+            marker = self._execute(component, config, plan, execution)
         self.store.end(
             execution,
             "CACHED" if cached else "COMPLETE",
             marker.summary,
-            (component.produces, final, identity),
+            (component.produces, final, marker.identity),
         )
         step = Step(component.name, final, cached, marker.seconds, marker.summary)
-        return step, identity
+        return step, marker.identity
 
-    def _execute(self, component: Component, fingerprint: str, execution: int) -> Marker:
+    def _adopt(
+        self, component: Component, config: Config, plan: Plan, reuse: Sequence[Path]
+    ) -> Marker | None:
+        """Takes the artifact over from the first run that has it."""
+        for run in reuse:
+            marker = self.planner.adoptable(component, plan, config, run)
+            if marker is not None:
+                own = replace(marker, config=config.model_dump(mode="json"))
+                adopt(run / ARTIFACTS / component.produces, self._artifact(component.produces), own)
+                return own
+        return None
+
+    def _execute(self, component: Component, config: Config, plan: Plan, execution: int) -> Marker:
         tally = Tally()
+        work = self._work(component, plan.fingerprint)
+        if not plan.first:
+            self.display.line(component.name, "", f"because {in_short(plan.reasons)}")
         try:
             with (
                 replacing(self._artifact(component.produces)) as temporary,
                 self.display.running(component.name, tally) as progress,
             ):
-                context = Context(
-                    config=self.config,
-                    data=self.data,
-                    inputs={name: self._artifact(name) for name in component.consumes},
-                    output=temporary,
-                    run=self.output,
-                    serving=self.serving,
-                    progress=progress,
-                    work=self._work(component, fingerprint),
+                context = Context(config, self.data, self.output, self.serving, progress, work)
+                summary = component.execute(context, self.output / ARTIFACTS, temporary)
+                marker = Marker(
+                    plan.fingerprint,
+                    round(tally.seconds, 3),
+                    summary,
+                    plan.parts,
+                    config.model_dump(mode="json"),
+                    manifest(temporary),
                 )
-                summary = component.execute(context)
-                marker = Marker(fingerprint, round(tally.seconds, 3), summary)
                 mark(temporary, marker)
-            shutil.rmtree(self._work(component, fingerprint).parent, ignore_errors=True)
+            shutil.rmtree(work.parent, ignore_errors=True)
         except (Exception, KeyboardInterrupt) as error:
             self.display.line(component.name, "failed", duration(tally.seconds), "red")
             with suppress(sqlite3.Error):
                 self.store.fail(execution, traceback.format_exc())
-            raise self._explained(component, error) from error
+            raise explained(component.name, error, self.output) from error
         parts = (duration(marker.seconds), tally.overall(), _headline(summary))
         self.display.line(
             component.name, "done", "  ".join(part for part in parts if part), "green"
@@ -210,23 +262,11 @@ class _Session:
         self.display.below(summary.get("lines", ()))
         return marker
 
-    def _explained(self, component: Component, error: BaseException) -> Exception:
-        """The error as the user should see it: one line that says what to do."""
-        if isinstance(error, KeyboardInterrupt):
-            return InterruptedRunError(
-                f"interrupted in {component.name}; finished steps are kept, "
-                "the same command goes on from there"
-            )
-        if is_disk_full(error):
-            return disk_full(self.output)
-        if isinstance(error, PipelineError | ConfigError):
-            return type(error)(f"{component.name}: {one_line(error)}")
-        if isinstance(error, OSError):
-            return PipelineError(f"{component.name}: {one_line(error)}")
-        return PipelineError(
-            f"{component.name}: unexpected {type(error).__name__}: {one_line(error)} "
-            "(TFMTL_DEBUG=1 shows where)"
-        )
+    def _raw_files(self, component: Component, config: Config, plan: Plan) -> list[DataFile]:
+        return [
+            DataFile(name, path.stat().st_size, plan.parts["data"][name])
+            for name, path in data_files(config, self.data, component.tables(config))
+        ]
 
     def _work(self, component: Component, fingerprint: str) -> Path:
         """Where a step may keep what it goes on from after a kill; that of other inputs is gone."""
@@ -251,25 +291,6 @@ def _check(components: Sequence[Component]) -> None:
                     f"Received: {name}"
                 )
         produced.add(component.produces)
-
-
-@contextmanager
-def _locked(output: Path) -> Iterator[None]:
-    """Keeps a second run out of the directory; the system frees the lock of a killed one."""
-    output.mkdir(parents=True, exist_ok=True)
-    with (output / ".lock").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise PipelineError(
-                f"{output} is in use by another run (process {file.read().strip() or '?'}); "
-                "wait for it, or choose another --output"
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
 
 
 def _headline(summary: Mapping[str, Any]) -> str:

@@ -56,7 +56,8 @@ class Tally:
             began, before = self._phase
             seconds = time.monotonic() - began
             known = seconds >= _SECONDS_FOR_A_RATE
-            speed = f"{rate(self.done - before, seconds)} {self.unit}/s" if known else ""
+            per_second = rate(self.done - before, seconds)
+            speed = f"{per_second} {self.unit}/s" if known and per_second != "0.0" else ""
             left = ""
             if known and self.total and before < self.done < self.total:
                 needed = seconds * (self.total - self.done) / (self.done - before)

@@ -6,7 +6,6 @@ starts from its weights. The other components are those of a first model.
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipelines import artifacts
+from pipelines.artifacts import Anomalies, Model, Output, Statistics, Transformed
 from pipelines.components import statistics_gen, trainer, transform
-from pipelines.components.base import Component, Context, PipelineError, Summary
+from pipelines.components.base import Component, Context, PipelineError, Summary, component
 from pipelines.fingerprints import content_fingerprint
+from pipelines.preprocess.analysing import vocabularies_headline
 from pipelines.preprocess.catalogue import KEY, TITLE, encoded, item_inputs, raw
 from pipelines.preprocess.class_counts import declared, known_classes, regrouped
 from pipelines.preprocess.encoding import Encoder
@@ -40,51 +42,61 @@ def tuning(components: Sequence[Component], base: Path, freeze_tables: bool) -> 
     """
     identity = content_fingerprint(base)
 
-    def tuned(component: Component) -> Component:
-        def reads(config: Config) -> Any:
-            known = [component.reads(config), identity]
-            return [*known, freeze_tables] if component is trainer.COMPONENT else known
+    @component(reads=lambda config: [statistics_gen.StatisticsGen.reads(config), identity])
+    def StatisticsGen(
+        context: Context, examples: artifacts.Examples, statistics: Output[Statistics]
+    ) -> Summary:
+        summary = statistics_gen.StatisticsGen(context, examples, statistics)
+        return keep_analysis(summary, context.config, statistics.path, base)
 
-        def execute(context: Context) -> Summary:
-            if component is statistics_gen.COMPONENT:
-                return keep_analysis(component.execute(context), context, base)
-            if component is transform.COMPONENT:
-                return keep_items(component.execute(context), context, base)
-            return train_on(context, base, freeze_tables)
+    @component(reads=lambda config: [transform.Transform.reads(config), identity])
+    def Transform(
+        context: Context,
+        examples: artifacts.Examples,
+        statistics: Statistics,
+        transformed: Output[Transformed],
+    ) -> Summary:
+        summary = transform.Transform(context, examples, statistics, transformed)
+        rows = Examples(context.config, examples.path)
+        return keep_items(summary, rows, statistics.path, transformed.path, base)
 
-        return replace(component, reads=reads, execute=execute)
+    @component(reads=lambda config: [trainer.Trainer.reads(config), identity, freeze_tables])
+    def Trainer(
+        context: Context, transformed: Transformed, anomalies: Anomalies, model: Output[Model]
+    ) -> Summary:
+        return train_on(context, transformed, model, base, freeze_tables)
 
-    changed = (statistics_gen.COMPONENT, transform.COMPONENT, trainer.COMPONENT)
-    return [tuned(component) if component in changed else component for component in components]
+    tuned = {made.name: made for made in (StatisticsGen, Transform, Trainer)}
+    return [tuned.get(one.name, one) for one in components]
 
 
-def keep_analysis(summary: Summary, context: Context, base: Path) -> Summary:
+def keep_analysis(summary: Summary, config: Config, statistics: Path, base: Path) -> Summary:
     """Puts the base's vocabularies, and its moments where they mean the same, into StatisticsGen's
     artifact; the summary with the sizes that count."""
-    shutil.copytree(base / "vocabularies", context.output / "vocabularies", dirs_exist_ok=True)
+    shutil.copytree(base / "vocabularies", statistics / "vocabularies", dirs_exist_ok=True)
     before, known = load(base / "config.yaml").features.by_name, read_moments(base)
-    moments, after = read_moments(context.output), context.config.features.by_name
+    moments, after = read_moments(statistics), config.features.by_name
     for name in moments.keys() & known.keys():
         new, old = after.get(name), before.get(name)
         if _meaning(new) is not None and _meaning(new) == _meaning(old):
             moments[name] = known[name]
-    write_moments(context.output, moments)
-    _check_classes(context)
-    sizes = {name: vocabulary_size(context.output, name) for name in summary["vocabularies"]}
-    headline = f"{statistics_gen.headline(sizes)}, those of the model that is tuned"
+    write_moments(statistics, moments)
+    _check_classes(config, statistics)
+    sizes = {name: vocabulary_size(statistics, name) for name in summary["vocabularies"]}
+    headline = f"{vocabularies_headline(sizes)}, those of the model that is tuned"
     classes = {
-        task: regrouped(counted, known_classes(context.output, task))
+        task: regrouped(counted, known_classes(statistics, task))
         for task, counted in summary["classes"].items()
     }
     summary = {**summary, "vocabularies": sizes, "classes": classes, "headline": headline}
-    write_json(summary, context.output / "summary.json")
+    write_json(summary, statistics / "summary.json")
     return summary
 
 
-def _check_classes(context: Context) -> None:
+def _check_classes(config: Config, statistics: Path) -> None:
     """Refuses classes that the configuration names otherwise than the base knows them."""
-    for name, task in context.config.class_tasks.items():
-        known, wanted = known_classes(context.output, name), declared(task)
+    for name, task in config.class_tasks.items():
+        known, wanted = known_classes(statistics, name), declared(task)
         if wanted is not None and wanted != known:
             raise PipelineError(
                 f"tasks.{name}: the classes must be those of the model that is tuned, "
@@ -99,19 +111,18 @@ def _meaning(feature: Feature | None) -> Any:
     return feature.raw, feature.scale, buckets
 
 
-def keep_items(summary: Summary, context: Context, base: Path) -> Summary:
+def keep_items(
+    summary: Summary, examples: Examples, statistics: Path, transformed: Path, base: Path
+) -> Summary:
     """Adds the base's items that the newer data lacks to Transform's catalogue.
 
     They come last, so that the rows' `meta/item` stays right. Their inputs are made anew from
     their raw columns.
     """
-    path = context.output / CATALOGUE
+    path = transformed / CATALOGUE
     items, before = pq.read_table(path), pq.read_table(base / CATALOGUE)
     gone = before.filter(pc.invert(pc.is_in(before.column(KEY), whole(items.column(KEY)))))
-    encoder = Encoder(
-        Examples(context.config, context.inputs["examples"]), context.inputs["statistics"]
-    )
-    kept = _encoded(gone, context.config, encoder)
+    kept = _encoded(gone, examples.config, Encoder(examples, statistics))
     try:
         kept = kept.select(items.column_names).cast(items.schema)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
@@ -122,7 +133,7 @@ def keep_items(summary: Summary, context: Context, base: Path) -> Summary:
     total = items.num_rows + kept.num_rows
     headline = f"{summary['headline']}; {total:,} items, {kept.num_rows:,} of them not in the data"
     summary = {**summary, "items": total, "kept_items": kept.num_rows, "headline": headline}
-    write_json(summary, context.output / "summary.json")
+    write_json(summary, transformed / "summary.json")
     return summary
 
 
@@ -141,9 +152,11 @@ def _encoded(items: pa.Table, config: Config, encoder: Encoder) -> pa.Table:
     return pa.table(arrays)
 
 
-def train_on(context: Context, base: Path, freeze_tables: bool) -> Summary:
+def train_on(
+    context: Context, transformed: Transformed, model: Output[Model], base: Path, freeze: bool
+) -> Summary:
     """Trains on from the base's weights and says what started anew."""
-    outcome = trainer.train(context, base, freeze_tables)
+    outcome = trainer.train(context, transformed, model, base, freeze)
     summary = outcome.summary
     if outcome.anew:
         summary["headline"] += f"; started anew: {', '.join(outcome.anew)}"

@@ -17,6 +17,8 @@ import pyarrow.parquet as pq
 import tensorflow as tf
 
 from serving import signatures, versions
+from serving.examples import example_requests
+from serving.warmup_records import WARMUP_FILE, write_warmup
 from tfmtl.models.catalogue import catalogue_inputs, embed_items
 from tfmtl.models.multi_task import MultiTaskModel
 from tfmtl.models.saved import CATALOGUE, NETWORK, load_preprocessor, save_model
@@ -55,14 +57,23 @@ def export(model: MultiTaskModel, base_path: str | Path, home: str | Path | None
         return versions.push(saved_model, base_path, model.config.serving.keep_versions)
 
 
-def write_saved_model(model: MultiTaskModel, home: Path, directory: Path) -> None:
-    """Writes the SavedModel of a model.
+_WARMUP_BATCHES = (1, 8, 32)
+
+
+def write_saved_model(
+    model: MultiTaskModel,
+    home: Path,
+    directory: Path,
+    rows: Mapping[str, np.ndarray] | None = None,
+) -> None:
+    """Writes the SavedModel of a model, and requests to warm it up with.
 
     Args:
         model: the trained model.
         home: the model's directory, as `tfmtl.save_model` writes it; a copy goes into the
             SavedModel's extra assets, so that a version can be evaluated and trained further.
-        directory: where to.
+        directory: where to. Warm-up requests that lie there already stay.
+        rows: rows of the log by raw column, which the warm-up requests are made of.
 
     Raises:
         FileNotFoundError: the directory holds no model.
@@ -81,6 +92,28 @@ def write_saved_model(model: MultiTaskModel, home: Path, directory: Path) -> Non
     module = ServedModel(model, preprocessor, pq.read_table(home / CATALOGUE))
     tf.saved_model.save(module, str(directory), signatures=module.signatures())
     shutil.copytree(home, directory / versions.KERAS_MODEL, dirs_exist_ok=True)
+    if not (directory / WARMUP_FILE).is_file():
+        batches = (example_requests(model, home, size, rows) for size in _WARMUP_BATCHES)
+        requests = (request for batch in batches for request in batch.items())
+        write_warmup(directory, model.config.served_name, requests)
+
+
+def parameters(model: MultiTaskModel, home: Path) -> int:
+    """Numbers and strings that the SavedModel of a model should store.
+
+    Args:
+        model: the trained model.
+        home: the model's directory, with the catalogue.
+
+    Returns:
+        Those of its variables and, where it retrieves, of the items' vectors and keys.
+    """
+    count = sum(int(np.prod(variable.shape)) for variable in model.variables)
+    if not model.retrieval:
+        return count
+    catalogue = pq.read_table(home / CATALOGUE)
+    vector = embed_items(model, catalogue_inputs(model, catalogue.slice(0, 1)))
+    return count + len(catalogue) * (vector.shape[1] + 1)
 
 
 class ServedModel(tf.Module):

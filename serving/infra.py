@@ -1,35 +1,37 @@
 """Whether stock TF Serving can load and run a SavedModel, decided without its binary.
 
 A fresh process loads the model through TensorFlow's C API, as `tensorflow_model_server` does, and
-runs example requests; it knows no Python op. Beside it, the graph is searched for ops that only
-work in Python.
+runs example requests and the model's own warm-up; it knows no Python op. Beside it, the graph is
+searched for ops that only work in Python, and for custom ones.
 
     report = validate(Path("export/shop"), {"rank": {"user_id": ids, "item_id": items}})
     if not report.ok:
         print("\n".join(report.reasons))
 """
 
-import json
-import subprocess
-import sys
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from serving.dtypes import DT_STRING, TensorError, numpy_dtype
+from serving.batching import misaligned, unbatched
+from serving.checkpoint import doubled
+from serving.dtypes import TensorError
 from serving.errors import ServingError
+from serving.infra_process import Ended, Plan, ProcessError, work
 from serving.inputs import prepare
 from serving.metadata import parse_signature
-from serving.opscan import forbidden_ops
+from serving.opscan import forbidden_ops, unknown_ops
 from serving.tensors import decode
+from serving.warmup_records import RecordError, read_warmup, request_of
 
-_WORKER = Path(__file__).with_name("infra_worker.py")
-_LIBRARIES = ("libtensorflow_cc.so.2", "libtensorflow_cc.2.dylib")
+Requests = Mapping[str, Mapping[str, Any]]
+"""Input arrays by signature, as a client would send them."""
+
+_CALLS, _SECONDS = 200, 0.5
+"""How often a timed request is repeated, and how long at most."""
 
 
 @dataclass
@@ -38,54 +40,87 @@ class InfraReport:
 
     Attributes:
         reasons: Why it is refused; empty when it is fit to serve.
-        outputs: What every signature that ran gave: `{signature: {output: array}}`.
+        answers: What every signature gave that ran, of each set of requests:
+            `{signature: {output: array}}`.
         load_seconds: How long loading took, 0 when it was not tried.
+        memory: Bytes of the process `before` loading, when `loaded`, and at its `peak`.
+        latency: `{signature: {batch: {"p50", "p99", "calls"}}}`, in milliseconds.
+        warmup_records: How many warm-up requests were replayed.
+        finished: Whether the process came to its end; where it took too long or crashed, the same
+            model may be fit another time.
     """
 
     reasons: list[str] = field(default_factory=list)
-    outputs: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    answers: list[dict[str, dict[str, np.ndarray]]] = field(default_factory=list)
     load_seconds: float = 0.0
+    memory: dict[str, int] = field(default_factory=dict)
+    latency: dict[str, dict[int, dict[str, float]]] = field(default_factory=dict)
+    warmup_records: int = 0
+    finished: bool = True
 
     @property
     def ok(self) -> bool:
         """Whether the model is fit to serve."""
         return not self.reasons
 
+    @property
+    def outputs(self) -> dict[str, dict[str, np.ndarray]]:
+        """The answers to the first set of requests."""
+        return self.answers[0] if self.answers else {}
+
 
 def validate(
     model_dir: Path,
-    examples: Mapping[str, Mapping[str, Any]],
+    *requests: Requests,
+    timed: Mapping[int, Requests] | None = None,
+    batching: bool = False,
+    parameters: int | None = None,
     timeout: float = 300.0,
 ) -> InfraReport:
     """Loads a SavedModel as stock TF Serving would and runs its signatures.
 
     Args:
         model_dir: The SavedModel directory.
-        examples: Input arrays by signature, as a client would send them.
+        requests: Sets of requests that must be answered.
+        timed: Requests whose latency is measured, by the size of their batch.
+        batching: Whether the model must be fit for `--enable_batching` too.
+        parameters: How many numbers and strings its variables may hold, to find those that are
+            stored twice; not looked at if not given.
         timeout: Seconds that loading and running may take together.
 
     Returns:
         The verdict. Nothing that is wrong with the model raises.
     """
     model_dir = Path(model_dir).resolve()
-    report = InfraReport()
+    report = InfraReport(answers=[{} for _ in requests])
     meta_graph = _read_meta_graph(model_dir, report)
     if meta_graph is None:
         return report
     report.reasons += forbidden_ops(meta_graph)
-    library = _library()
-    if library is None:
-        report.reasons.append(f"TensorFlow's C library ({_LIBRARIES[0]}) was not found")
+    if batching:
+        report.reasons += unbatched(meta_graph.signature_def)
+    asked = _Asked(meta_graph.signature_def, report, batching)
+    for index, one in enumerate(requests):
+        for name, inputs in one.items():
+            asked.request(name, inputs, index)
+    asked.warmup(model_dir)
+    for batch, one in (timed or {}).items():
+        for name, inputs in one.items():
+            asked.timed(name, inputs, batch)
+    if parameters is not None:
+        report.reasons += doubled(model_dir, parameters)
+    try:
+        ended = work(model_dir, asked.plan, timeout)
+    except ProcessError as error:
+        report.reasons.append(str(error))
+        report.finished = False
         return report
-    arrays: dict[str, np.ndarray] = {}
-    runs = []
-    for name, inputs in examples.items():
-        run = _plan_run(name, inputs, meta_graph, arrays, report)
-        if run is not None:
-            runs.append(run)
-    plan = {"library": str(library), "model_dir": str(model_dir), "runs": runs}
-    with tempfile.TemporaryDirectory() as directory:
-        _work(plan, arrays, Path(directory), timeout, report)
+    report.reasons += unknown_ops(meta_graph, ended.ops)
+    report.load_seconds, report.memory = ended.load_seconds, ended.memory
+    if ended.load_error is not None:
+        report.reasons.append(f"loading failed: {ended.load_error}")
+    else:
+        asked.answered(ended)
     return report
 
 
@@ -108,99 +143,96 @@ def _read_meta_graph(model_dir: Path, report: InfraReport) -> Any:
     return None
 
 
-def _library() -> Path | None:
-    spec = find_spec("tensorflow")
-    folders = (spec.submodule_search_locations if spec is not None else None) or []
-    candidates = (Path(folder, name) for folder in folders for name in _LIBRARIES)
-    return next((path for path in candidates if path.exists()), None)
+class _Asked:
+    """The runs that are asked of the process, and what becomes of each answer."""
 
+    def __init__(self, signature_defs: Mapping[str, Any], report: InfraReport, batching: bool):
+        self.plan = Plan()
+        self._signatures = signature_defs
+        self._report = report
+        self._batching = batching
+        self._runs: list[tuple[str, Callable[[Ended, int], None]]] = []
 
-def _plan_run(
-    name: str,
-    inputs: Mapping[str, Any],
-    meta_graph: Any,
-    arrays: dict[str, np.ndarray],
-    report: InfraReport,
-) -> dict[str, Any] | None:
-    """Describes the run of one signature and adds its input bytes to `arrays`."""
-    if name not in meta_graph.signature_def:
-        report.reasons.append(f"signature `{name}` is not in the SavedModel")
-        return None
-    signature_def = meta_graph.signature_def[name]
-    try:
-        prepared = prepare(inputs, parse_signature(name, 0, signature_def))
-    except (ServingError, TensorError) as error:
-        report.reasons.append(f"signature `{name}`: the example does not fit: {error}")
-        return None
-    for alias, proto in signature_def.defaults.items():
-        prepared.setdefault(alias, decode(proto))
-    feeds = []
-    for alias, array in prepared.items():
-        key = f"a{len(arrays)}"
-        info = signature_def.inputs[alias]
-        _store(array, key, arrays)
-        feeds.append(
-            {"tensor": info.name, "dtype": info.dtype, "shape": list(array.shape), "key": key}
-        )
-    fetches = {alias: signature_def.outputs[alias].name for alias in sorted(signature_def.outputs)}
-    return {"signature": name, "feeds": feeds, "fetches": fetches}
+    def request(self, name: str, inputs: Mapping[str, Any], index: int) -> None:
+        """Asks for an answer to the signature's request in a set."""
+        prepared = self._prepared(name, inputs)
+        if prepared is None:
+            return
 
+        def keep(ended: Ended, run: int) -> None:
+            outputs = self._report.answers[index][name] = ended.outputs(run)
+            if self._batching:
+                self._report.reasons += misaligned(name, prepared, outputs)
 
-def _store(array: np.ndarray, key: str, arrays: dict[str, np.ndarray]) -> None:
-    if array.dtype.kind != "O":
-        arrays[key] = np.frombuffer(array.tobytes(), np.uint8)
-        return
-    strings = array.ravel().tolist()
-    arrays[key] = np.frombuffer(b"".join(strings), np.uint8)
-    arrays[f"{key}_ends"] = np.cumsum([len(value) for value in strings], dtype=np.int64)
+        self._add(name, f"signature `{name}`", prepared, keep)
 
+    def timed(self, name: str, inputs: Mapping[str, Any], batch: int) -> None:
+        """Asks for the latency of the signature at a batch size."""
+        prepared = self._prepared(name, inputs)
+        if prepared is None:
+            return
 
-def _restore(described: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-    content = arrays[described["key"]].tobytes()
-    if described["dtype"] != DT_STRING:
-        dtype = numpy_dtype(described["dtype"])
-        return np.frombuffer(content, dtype).reshape(described["shape"]).copy()
-    ends = arrays[f"{described['key']}_ends"].tolist()
-    strings = np.empty(len(ends), object)
-    strings[:] = [content[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-    return strings.reshape(described["shape"])
+        def measure(ended: Ended, run: int) -> None:
+            milliseconds = ended.runs[run]["milliseconds"]
+            p50, p99 = np.percentile(milliseconds, [50, 99]).round(3).tolist()
+            figures = {"p50": p50, "p99": p99, "calls": len(milliseconds)}
+            self._report.latency.setdefault(name, {})[batch] = figures
 
+        self._add(name, f"signature `{name}` at batch {batch}", prepared, measure, _CALLS)
 
-def _work(
-    plan: Mapping[str, Any],
-    arrays: Mapping[str, np.ndarray],
-    directory: Path,
-    timeout: float,
-    report: InfraReport,
-) -> None:
-    """Runs the plan in a process of its own and reads what came of it into the report."""
-    paths = [directory / name for name in ("plan.json", "in.npz", "result.json", "out.npz")]
-    paths[0].write_text(json.dumps(plan))
-    np.savez(paths[1], allow_pickle=False, **arrays)
-    # -P keeps this package's directory, which the script lies in, out of its import path.
-    command = [sys.executable, "-P", str(_WORKER), *map(str, paths)]
-    try:
-        ended = subprocess.run(command, capture_output=True, timeout=timeout, check=False)
-    except subprocess.TimeoutExpired:
-        report.reasons.append(f"loading and running took longer than {timeout:g} s")
-        return
-    if ended.returncode or not paths[2].exists():
-        last = ended.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        report.reasons.append(f"the process ended with code {ended.returncode}: {last}")
-        return
-    result = json.loads(paths[2].read_text())
-    report.load_seconds = result["load_seconds"]
-    if result["load_error"] is not None:
-        report.reasons.append(f"loading failed: {result['load_error']}")
-        return
-    outputs = np.load(paths[3])
-    for run, ran in zip(plan["runs"], result["runs"], strict=True):
-        if ran["error"] is not None:
-            report.reasons.append(f"signature `{run['signature']}` failed: {ran['error']}")
-            continue
+    def warmup(self, model_dir: Path) -> None:
+        """Asks for all warm-up requests of the model."""
+        reasons = self._report.reasons
         try:
-            report.outputs[run["signature"]] = {
-                alias: _restore(described, outputs) for alias, described in ran["outputs"].items()
-            }
-        except TensorError as error:
-            report.reasons.append(f"signature `{run['signature']}`: {error}")
+            records = read_warmup(model_dir)
+        except RecordError as error:
+            reasons.append(str(error))
+            return
+        for number, record in enumerate(records, start=1):
+            try:
+                name, inputs = request_of(record, self._signatures)
+            except RecordError as error:
+                reasons.append(f"warm-up record {number}: {error}")
+                continue
+            self._add(name, f"warm-up record {number} (signature `{name}`)", inputs, self._counted)
+
+    def answered(self, ended: Ended) -> None:
+        """Puts every answer where it belongs."""
+        for run, (described, use) in enumerate(self._runs):
+            error = ended.runs[run]["error"]
+            if error is not None:
+                self._report.reasons.append(f"{described} failed: {error}")
+                continue
+            try:
+                use(ended, run)
+            except TensorError as wrong:
+                self._report.reasons.append(f"{described}: {wrong}")
+
+    def _counted(self, ended: Ended, run: int) -> None:
+        self._report.warmup_records += 1
+
+    def _add(
+        self,
+        name: str,
+        described: str,
+        inputs: Mapping[str, np.ndarray],
+        use: Callable[[Ended, int], None],
+        calls: int = 0,
+    ) -> None:
+        self.plan.add(self._signatures[name], inputs, calls, _SECONDS)
+        self._runs.append((described, use))
+
+    def _prepared(self, name: str, inputs: Mapping[str, Any]) -> dict[str, np.ndarray] | None:
+        """The arrays of a request, those with a default included; None where it does not fit."""
+        if name not in self._signatures:
+            self._report.reasons.append(f"signature `{name}` is not in the SavedModel")
+            return None
+        signature = self._signatures[name]
+        try:
+            prepared = prepare(inputs, parse_signature(name, 0, signature))
+        except (ServingError, TensorError) as error:
+            self._report.reasons.append(f"signature `{name}`: the example does not fit: {error}")
+            return None
+        for alias, proto in signature.defaults.items():
+            prepared.setdefault(alias, decode(proto))
+        return prepared

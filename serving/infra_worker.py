@@ -5,15 +5,20 @@
 It is run as a file and imports neither TensorFlow nor `serving`: importing TensorFlow registers
 the kernels of Python ops, and a model that needs them would pass here and fail in production.
 
-The plan is `{"library", "model_dir", "runs": [{"signature", "feeds": [{"tensor", "dtype",
-"shape", "key"}], "fetches": {output: tensor}}]}`. Arrays travel as raw bytes, `KEY` the bytes and,
-for strings, `KEY_ends` where each ends. The result is `{"load_error", "load_seconds", "runs":
-[{"error", "outputs": {output: {"dtype", "shape", "key"}}}]}`.
+The plan is `{"library", "model_dir", "runs": [{"feeds": [{"tensor", "dtype", "shape", "key"}],
+"fetches": {output: tensor}, "calls", "seconds"}]}`; a run with calls is repeated so often, or as
+long as its seconds last, and timed. Arrays travel as raw bytes, `KEY` the bytes and, for strings,
+`KEY_ends` where each ends. The result is `{"load_error", "load_seconds", "memory": {"before",
+"loaded", "peak"}, "runs": [{"error", "outputs": {output: {"dtype", "shape", "key"}},
+"milliseconds"}]}`, memory in bytes of the process. Among the arrays, `op_list` is the `OpList` of
+all registered ops.
 """
 
 import ctypes
 import json
 import math
+import re
+import resource
 import sys
 import time
 from typing import Any
@@ -28,6 +33,16 @@ class _Output(ctypes.Structure):
     """`TF_Output`: an operation and the index of one of its outputs."""
 
     _fields_ = [("oper", ctypes.c_void_p), ("index", ctypes.c_int)]
+
+
+class _Buffer(ctypes.Structure):
+    """`TF_Buffer`: bytes and their number."""
+
+    _fields_ = [
+        ("data", ctypes.c_void_p),
+        ("length", ctypes.c_size_t),
+        ("deallocator", ctypes.c_void_p),
+    ]
 
 
 class TensorFlowError(Exception):
@@ -76,9 +91,15 @@ class Runtime:
             *(pointer, pointer, outputs, tensors, integer, outputs, tensors, integer),
             *(pointer, integer, pointer, pointer),
         )
+        self._declare("TF_GetAllOpList", ctypes.POINTER(_Buffer))
         self._status = self._lib.TF_NewStatus()
         self._graph = self._lib.TF_NewGraph()
         self._session: int | None = None
+
+    def op_list(self) -> bytes:
+        """The serialised `OpList` of every op that is registered."""
+        buffer = self._lib.TF_GetAllOpList().contents
+        return ctypes.string_at(buffer.data, buffer.length)
 
     def load(self, model_dir: str) -> None:
         """Loads a SavedModel's `serve` graph: restores variables, runs initialisers."""
@@ -168,10 +189,12 @@ def run_signature(
         feeds[feed["tensor"]] = runtime.tensor(
             feed["dtype"], feed["shape"], inputs[key].tobytes(), ends
         )
+    fetches = list(run["fetches"].values())
     try:
-        tensors = runtime.run(feeds, list(run["fetches"].values()))
+        tensors = runtime.run(feeds, fetches)
+        milliseconds = timed(runtime, feeds, fetches, run["calls"], run["seconds"])
     except TensorFlowError as error:
-        return {"error": str(error), "outputs": {}}
+        return {"error": str(error), "outputs": {}, "milliseconds": []}
     described = {}
     for alias, tensor in zip(run["fetches"], tensors, strict=True):
         dtype, shape, content, ends = runtime.content(tensor)
@@ -181,7 +204,37 @@ def run_signature(
         if ends is not None:
             outputs[f"{key}_ends"] = np.array(ends, np.int64)
         described[alias] = {"dtype": dtype, "shape": shape, "key": key}
-    return {"error": None, "outputs": described}
+    return {"error": None, "outputs": described, "milliseconds": milliseconds}
+
+
+def timed(
+    runtime: Runtime, feeds: dict[str, int], fetches: list[str], calls: int, seconds: float
+) -> list[float]:
+    """How long each of so many runs takes, in milliseconds; fewer when the seconds are over."""
+    milliseconds: list[float] = []
+    end = time.perf_counter() + seconds
+    while len(milliseconds) < calls and time.perf_counter() < end:
+        started = time.perf_counter()
+        tensors = runtime.run(feeds, fetches)
+        milliseconds.append(1000 * (time.perf_counter() - started))
+        for tensor in tensors:
+            runtime.free(tensor)
+    return milliseconds
+
+
+def memory(field: str) -> int:
+    """Bytes of this process in memory, by the field of Linux' `/proc/self/status`.
+
+    Args:
+        field: `VmRSS` now, `VmHWM` at most.
+    """
+    try:
+        with open("/proc/self/status") as file:
+            found = re.search(rf"{field}:\s+(\d+) kB", file.read())
+    except OSError:
+        # Elsewhere only the peak is told: in bytes on a Mac.
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(found[1]) * 1024 if found else 0
 
 
 def main(plan_path: str, inputs_path: str, result_path: str, outputs_path: str) -> None:
@@ -190,16 +243,19 @@ def main(plan_path: str, inputs_path: str, result_path: str, outputs_path: str) 
         plan = json.load(file)
     inputs = np.load(inputs_path)
     runtime = Runtime(plan["library"])
-    outputs: dict[str, np.ndarray] = {}
-    result: dict[str, Any] = {"load_error": None, "runs": []}
+    outputs = {"op_list": np.frombuffer(runtime.op_list(), np.uint8)}
+    used = {"before": memory("VmRSS")}
+    result: dict[str, Any] = {"load_error": None, "runs": [], "memory": used}
     started = time.perf_counter()
     try:
         runtime.load(plan["model_dir"])
     except TensorFlowError as error:
         result["load_error"] = str(error)
     result["load_seconds"] = time.perf_counter() - started
+    used["loaded"] = memory("VmRSS")
     if result["load_error"] is None:
         result["runs"] = [run_signature(runtime, run, inputs, outputs) for run in plan["runs"]]
+    used["peak"] = memory("VmHWM")
     np.savez(outputs_path, allow_pickle=False, **outputs)
     with open(result_path, "w") as file:
         json.dump(result, file)

@@ -1,10 +1,11 @@
 """A static look at a SavedModel's graph for what stock TF Serving cannot run.
 
-Python functions live in the process that exported them, and XLA compilation is off in the stock
-server. Both load and run in Python, and fail only in production; so the graph and every function
-of its library are searched.
+Python functions live in the process that exported them, XLA compilation is off in the stock
+server, and custom ops are not in it. All of them may load and run in Python, and fail only in
+production; so the graph and every function of its library are searched.
 """
 
+from collections.abc import Collection, Iterator
 from typing import Any
 
 _REASONS = {
@@ -34,6 +35,39 @@ def forbidden_ops(meta_graph: Any) -> list[str]:
         if function.attr[_MUST_COMPILE].b:
             found.append(f"{where} needs XLA compilation (jit_compile=True)")
     return found
+
+
+def unknown_ops(meta_graph: Any, known: Collection[str]) -> list[str]:
+    """Ops that TensorFlow does not have.
+
+    The stock server has besides those of TF Text and decision forests, with which nothing here can
+    run a model.
+
+    Args:
+        meta_graph: The `MetaGraphDef`.
+        known: The names of the ops that a fresh TensorFlow has registered.
+
+    Returns:
+        One line per op, naming where it is first.
+    """
+    functions = {one.signature.name for one in meta_graph.graph_def.library.function}
+    found: dict[str, str] = {}
+    for where, node in _nodes(meta_graph.graph_def):
+        if node.op not in known and node.op not in functions:
+            found.setdefault(
+                node.op,
+                f"op {node.op} in {where} (node {node.name}) is a custom op, which stock TF "
+                "Serving does not have",
+            )
+    return list(found.values())
+
+
+def _nodes(graph: Any) -> Iterator[tuple[str, Any]]:
+    for node in graph.node:
+        yield "the graph", node
+    for function in graph.library.function:
+        for node in function.node_def:
+            yield f"function {function.signature.name}", node
 
 
 def _scan(where: str, nodes: Any) -> list[str]:

@@ -3,7 +3,8 @@
 The published stubs import TensorFlow, which takes seconds. This module declares the few messages a
 client needs, with the field numbers of the published `.proto` files, in a private descriptor pool:
 the bytes are the same, and the real stubs can live in the same process. Fields that are left out
-are kept as unknown fields and ignored. `Any` and `Int64Value` are declared here too; on the wire a
+are kept as unknown fields and ignored. The server's own configuration file and the records of its
+warm-up are here for the same reason. `Any` and `Int64Value` are declared here too; on the wire a
 message's package and name do not appear.
 """
 
@@ -87,6 +88,25 @@ _MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
     },
     "GetModelStatusRequest": {"model_spec": (1, "ModelSpec")},
     "GetModelStatusResponse": {"model_version_status": (1, "repeated ModelVersionStatus")},
+    "PredictLog": {"request": (1, "PredictRequest")},
+    "PredictionLog": {"predict_log": (6, "PredictLog")},
+    "LatestVersions": {"num_versions": (1, "uint32")},
+    "AllVersions": {},
+    "SpecificVersions": {"versions": (1, "repeated int64")},
+    "ServableVersionPolicy": {
+        "latest": (100, "LatestVersions"),
+        "all": (101, "AllVersions"),
+        "specific": (102, "SpecificVersions"),
+    },
+    "ModelConfig": {
+        "name": (1, "string"),
+        "base_path": (2, "string"),
+        "model_platform": (4, "string"),
+        "model_version_policy": (7, "ServableVersionPolicy"),
+        "version_labels": (8, "map int64"),
+    },
+    "ModelConfigList": {"config": (1, "repeated ModelConfig")},
+    "ModelServerConfig": {"model_config_list": (1, "ModelConfigList")},
 }
 
 _Field = descriptor_pb2.FieldDescriptorProto
@@ -141,3 +161,5 @@ GetModelMetadataRequest = _CLASSES["GetModelMetadataRequest"]
 GetModelMetadataResponse = _CLASSES["GetModelMetadataResponse"]
 GetModelStatusRequest = _CLASSES["GetModelStatusRequest"]
 GetModelStatusResponse = _CLASSES["GetModelStatusResponse"]
+PredictionLog = _CLASSES["PredictionLog"]
+ModelServerConfig = _CLASSES["ModelServerConfig"]

@@ -2,16 +2,19 @@
 
 A server may read a version as soon as its directory has a number for a name, so a push writes to
 a `.tmp-*` sibling, makes that durable and renames it: a version is there completely or not at all.
+Every version tells in `assets.extra/manifest.json` where it comes from.
 """
 
-import fcntl
-import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
+
+from serving.durable import locked, sync, sync_tree
+from serving.manifest import read_manifest, write_manifest
+from serving.model_config import FILE, version_labels, write_labels
 
 _TEMPORARY = ".tmp-"
 _GRAPH_FILES = ("saved_model.pb", "saved_model.pbtxt", "saved_model.cpb")
@@ -63,7 +66,12 @@ def newest_model(base_path: str | Path) -> Path | None:
     return None if version is None else Path(base_path) / str(version) / KERAS_MODEL
 
 
-def push(source_dir: Path, base_path: Path, keep: int | None = None) -> int:
+def push(
+    source_dir: Path,
+    base_path: Path,
+    keep: int | None = None,
+    about: Mapping[str, Any] | None = None,
+) -> int:
     """Copies a SavedModel below a base path as its next version.
 
     Pushes to one base path wait for one another. What a killed push left behind is removed.
@@ -71,13 +79,15 @@ def push(source_dir: Path, base_path: Path, keep: int | None = None) -> int:
     Args:
         source_dir: A SavedModel directory; stays as it is.
         base_path: The model's base path; made when it does not exist.
-        keep: How many of the newest versions stay, the new one included; all when not given.
+        keep: How many of the newest versions stay, the new one included; all when not given. A
+            version that a label points to stays in any case.
+        about: What the manifest shall say beside the name, the number and the files.
 
     Returns:
         The new version's number, one more than the largest there is.
 
     Raises:
-        ValueError: When `source_dir` is not a SavedModel.
+        ValueError: When `source_dir` is not a SavedModel, or the labels cannot be read.
 
     Example:
         >>> push(Path("export/shop"), Path("serving/shop"))
@@ -87,53 +97,104 @@ def push(source_dir: Path, base_path: Path, keep: int | None = None) -> int:
     if not any((source_dir / name).is_file() for name in _GRAPH_FILES):
         raise ValueError(f"a SavedModel should hold saved_model.pb. Received: {source_dir}")
     base_path.mkdir(parents=True, exist_ok=True)
-    with _locked(base_path):
-        for leftover in base_path.glob(f"{_TEMPORARY}*"):
-            shutil.rmtree(leftover)
-        temporary = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=base_path))
-        try:
-            shutil.copytree(source_dir, temporary, dirs_exist_ok=True)
-            _sync_tree(temporary)
-            number = (latest(base_path) or 0) + 1
-            temporary.rename(base_path / str(number))
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
-        _sync(base_path)
-        _remove_all_but(base_path, keep)
+    with locked(base_path):
+        return add_version(
+            base_path,
+            lambda directory: shutil.copytree(source_dir, directory, dirs_exist_ok=True),
+            about or {},
+            keep,
+        )
+
+
+def add_version(
+    base_path: Path,
+    fill: Callable[[Path], Any],
+    about: Mapping[str, Any],
+    keep: int | None,
+) -> int:
+    """Makes the next version of a base path that the caller holds locked.
+
+    Args:
+        base_path: The model's base path.
+        fill: Writes the version's files into a directory.
+        about: What the manifest shall say.
+        keep: How many of the newest versions stay; all when not given.
+
+    Returns:
+        The new version's number.
+    """
+    version_labels(base_path)  # What cannot be read is said before anything is written.
+    _sweep(base_path)
+    number = (latest(base_path) or 0) + 1
+    temporary = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=base_path))
+    try:
+        fill(temporary)
+        write_manifest(temporary, base_path.name, number, about)
+        # Readable to its owner only, where the server may be another user.
+        temporary.chmod(0o755)
+        sync_tree(temporary)
+        temporary.rename(base_path / str(number))
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    _settle(base_path, keep)
     return number
 
 
-def _remove_all_but(base_path: Path, keep: int | None) -> None:
+def prune(base_path: Path, keep: int | None) -> None:
+    """Does what a push still has to do when its version is there, as one that was killed then.
+
+    Args:
+        base_path: The model's base path.
+        keep: How many of the newest versions stay; all when not given.
+    """
+    with locked(base_path):
+        _sweep(base_path)
+        _settle(base_path, keep)
+
+
+def latest_versions(serving: Path) -> dict[str, int]:
+    """The latest version of every model in a directory of served models, by name."""
+    found = {path.name: latest(path) for path in sorted(serving.iterdir()) if path.is_dir()}
+    return {name: version for name, version in found.items() if version is not None}
+
+
+def pushed_last(base_path: Path) -> int | None:
+    """The version of the last push, which is not the latest one after a rollback.
+
+    A rollback withdraws a version; the verdict that led to it is still the last one there was.
+    """
+    version = latest(base_path)
+    while version is not None:
+        try:
+            rolled_back = read_manifest(base_path / str(version)).get("rolled_back")
+        except ValueError:
+            return version
+        if rolled_back is None:
+            return version
+        version = rolled_back["from"]
+    return None
+
+
+def _sweep(base_path: Path) -> None:
+    """Removes what killed pushes have left behind."""
+    for leftover in base_path.glob(f"{_TEMPORARY}*"):
+        shutil.rmtree(leftover)
+
+
+def _settle(base_path: Path, keep: int | None) -> None:
+    """Makes the latest version known, and removes the oldest."""
+    sync(base_path)
+    if (base_path.parent / FILE).is_file():
+        write_labels(base_path.parent, latest_versions(base_path.parent), {})
+    _remove_all_but(base_path, keep, set(version_labels(base_path).values()))
+
+
+def _remove_all_but(base_path: Path, keep: int | None, labelled: set[int]) -> None:
     """Removes the oldest versions; a rename takes each from the server's sight at once."""
     numbered = version_directories(base_path)
     for number in sorted(numbered)[: -keep if keep else 0]:
-        gone = base_path / f"{_TEMPORARY}{number}"
-        numbered[number].rename(gone)
-        shutil.rmtree(gone)
-
-
-@contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    """Holds the directory for one process; a killed holder's lock vanishes with it."""
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _sync_tree(root: Path) -> None:
-    for directory, _, files in os.walk(root, topdown=False):
-        for name in files:
-            _sync(Path(directory, name))
-        _sync(Path(directory))
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        if number not in labelled:
+            gone = base_path / f"{_TEMPORARY}{number}"
+            numbered[number].rename(gone)
+            shutil.rmtree(gone)

@@ -47,6 +47,7 @@ HOMES = {
     "tensorflow_recommenders": "tfmtl/heads/",
     "tf_keras": "tfmtl/heads/",
     "apache_beam": "pipelines/",
+    "kfp": "pipelines/kubeflow/",
     "grpc": "serving/",
     "tensorflow_serving": "serving/",
 }

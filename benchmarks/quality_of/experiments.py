@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from pipelines.pipeline import COMPONENTS
+from pipelines.artifacts import Transformed
+from pipelines.pipeline import components, until
 from pipelines.runner import run
 from tfmtl.config import Config, parse
 
@@ -42,8 +43,8 @@ class Table:
 
 def transform(config: Mapping[str, Any], data: Path, output: Path) -> Path:
     """Runs the pipeline up to Transform; what a run before has left is used again."""
-    last = next(i for i, c in enumerate(COMPONENTS) if c.name == "Transform")
-    result = run(COMPONENTS[: last + 1], parse(dict(config)), data, output, Console(quiet=True))
+    read = parse(dict(config))
+    result = run(until(Transformed, components(read)), read, data, output, Console(quiet=True))
     return result.steps["Transform"].artifact
 
 

@@ -18,6 +18,7 @@ from pipelines.commands.common import (
     make_console,
     output_directory,
 )
+from pipelines.commands.rollback import print_rollback
 from pipelines.commands.verdict import print_metrics, print_rows, print_verdict
 from pipelines.components.base import PipelineError
 from pipelines.directories import read_json
@@ -39,6 +40,12 @@ def run(
         int | None, typer.Option(min=2, help="Train in so many processes on this machine.")
     ] = None,
     beam: BeamOptions = "",
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Only say which steps would run, and why.")
+    ] = False,
+    experiment: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What the run is a part of, for its records.")
+    ] = None,
     changes: Overrides = None,
 ) -> None:
     """Run the pipeline: logs in, a blessed model out. Exits with 3 when the gate says no.
@@ -50,14 +57,23 @@ def run(
         changes = [*(changes or []), *strategy]
     wanted = load_config(config, changes)
     existing_directory(data, "--data")
-    target = output_directory(output or Path("out") / wanted.name)
-    console = make_console()
+    console, target = make_console(), output or Path("out") / wanted.name
+    if explain:
+        from pipelines.explaining import explain as explain_steps
+        from pipelines.explaining import print_explained
+        from pipelines.pipeline import components
+
+        steps = components(wanted)
+        print_explained(explain_steps(steps, wanted, data, target, target / SERVING), console)
+        return
+    target = output_directory(target)
     try:
         with logging_to(target / LOG), beam_options(beam):
-            from pipelines.pipeline import COMPONENTS, PUBLISHED
+            from pipelines.pipeline import PUBLISHED, components
             from pipelines.runner import run as run_components
 
-            run_components(COMPONENTS, wanted, data, target, console, PUBLISHED)
+            steps = components(wanted)
+            run_components(steps, wanted, data, target, console, PUBLISHED, experiment=experiment)
     except PipelineError:
         from pipelines.report import write_report
 
@@ -88,6 +104,8 @@ def finish(output: Path, serving: Path, console: Console) -> int:
     console.print()
     print_metrics(console, evaluation)
     blessed = print_verdict(console, evaluation, pushed)
+    if blessed:
+        print_rollback(console, serving / pushed["name"], pushed["version"])
     console.print()
     places = {"report": report, "model": output / "model"}
     if blessed:

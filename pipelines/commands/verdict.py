@@ -10,7 +10,7 @@ from rich.text import Text
 
 from pipelines.accounting import accounting, split_grid, text_of
 from pipelines.directories import read_marker
-from pipelines.figures import families, figure
+from pipelines.figures import families, uncertain
 
 
 def print_rows(console: Console, output: Path) -> None:
@@ -38,32 +38,61 @@ def print_rows(console: Console, output: Path) -> None:
 
 
 def print_metrics(console: Console, evaluation: Mapping[str, Any]) -> None:
-    """Tables of the tasks' overall metrics: a row a metric, a column a task."""
-    for family in families(evaluation.get("tasks", {})):
-        table = Table("metric", *family, box=None, pad_edge=False, header_style="bold")
-        for column in table.columns[1:]:
-            column.justify = "right"
+    """Tables of the tasks' overall metrics with their 95 % intervals: a row a metric, a column a
+    task."""
+    tasks = evaluation.get("tasks", {})
+    for family in families(tasks):
+        table = plain_table("metric", *family)
         for metric in next(iter(family.values())):
-            table.add_row(metric, *(figure(figures[metric]) for figures in family.values()))
+            figures = (
+                uncertain(found[metric], intervals_of(tasks[name]).get(metric))
+                for name, found in family.items()
+            )
+            table.add_row(metric, *figures)
         console.print(table)
         console.print()
+
+
+def plain_table(*columns: str) -> Table:
+    """A table without lines, its first column to the left and the others to the right."""
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    return table
+
+
+def intervals_of(
+    measured: Mapping[str, Any], column: str | None = None, value: str = ""
+) -> Mapping[str, Any]:
+    """Intervals of a task's metrics, of all rows or of one value of a slice column."""
+    found = measured.get("intervals") or {}
+    if column is None:
+        return found.get("overall", {})
+    return found.get("slices", {}).get(column, {}).get(value, {})
 
 
 def print_verdict(
     console: Console, evaluation: Mapping[str, Any], pushed: Mapping[str, Any]
 ) -> bool:
     """The gate's rules and whether a model was pushed; returns the latter."""
-    for rule in evaluation.get("rules", []):
-        mark = ("holds", "green") if rule["holds"] else ("fails", "red")
-        console.print(Text.assemble("  ", mark, "  ", rule["text"]), soft_wrap=True)
+    print_rules(console, evaluation)
     version = pushed.get("version")
-    if version is None:
+    if version is None and evaluation.get("blessed"):
+        line = Text.assemble(("not pushed", "bold red"), f": {pushed.get('reason')}")
+    elif version is None:
         reason = f": {_reason(evaluation)}; nothing was pushed"
         line = Text.assemble(("not blessed", "bold red"), reason)
     else:
         line = Text.assemble(("blessed", "bold green"), f" and pushed as version {version}")
     console.print(line, soft_wrap=True)
     return version is not None
+
+
+def print_rules(console: Console, evaluation: Mapping[str, Any]) -> None:
+    """Each rule of the gate: its figure, its limit and whether it holds."""
+    for rule in evaluation.get("rules", []):
+        mark = ("holds", "green") if rule["holds"] else ("fails", "red")
+        console.print(Text.assemble("  ", mark, "  ", rule["text"]), soft_wrap=True)
 
 
 def _reason(evaluation: Mapping[str, Any]) -> str:

@@ -1,37 +1,80 @@
 """Evaluator: the model's metrics on the test split, and whether it may be pushed."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipelines.components import pusher
-from pipelines.components.base import Component, Context, Summary
+from pipelines.artifacts import Evaluation, Model, Output, Transformed
+from pipelines.components.base import Context, PipelineError, Summary, component
+from pipelines.failures import one_line
+from pipelines.pushes import led_to_latest
 from tfmtl.config import Config
+
+if TYPE_CHECKING:
+    from tfmtl.evaluation import Result
 
 EVALUATION = "evaluation.json"
 
 
+@dataclass(frozen=True)
+class Baseline:
+    """The latest pushed version, beside which the model is measured.
+
+    Attributes:
+        version: its number; None before a first push.
+        result: what was measured of it on the same rows; None where nothing could be.
+        reason: why that is so, or which tasks could not be compared.
+    """
+
+    version: int | None = None
+    result: "Result | None" = None
+    reason: str | None = None
+
+
 def _reads(config: Config) -> Any:
     return config.model_dump(
-        mode="json", include={"tasks", "scenario", "features", "evaluation", "gate", "serving"}
+        mode="json",
+        include={"seed", "tasks", "scenario", "features", "evaluation", "gate", "serving"},
     )
 
 
-def _execute(context: Context) -> Summary:
-    from tfmtl.evaluation import check
+def _holds(artifact: Path, base_path: Path) -> bool:
+    """Whether the verdict is still about the latest version, or has led to it."""
+    from serving import versions
+
+    evaluation = json.loads((artifact / EVALUATION).read_bytes())
+    compared = evaluation["baseline"]["version"] == versions.latest(base_path)
+    return compared or led_to_latest(artifact, base_path)
+
+
+@component(reads=_reads, valid=_holds)
+def Evaluator(
+    context: Context, transformed: Transformed, model: Model, evaluation: Output[Evaluation]
+) -> Summary:
+    """Measures the model and the pushed one on the same rows, and asks the gate."""
+    from tfmtl.evaluation import Bounds, check, differences
     from tfmtl.models.saved import load_model
-    from tfmtl.training.evaluating import evaluate_model
+    from tfmtl.training.evaluating import measure
 
     def on_batch(done: int, total: int, note: str) -> None:
         context.progress(done, total, "examples", note)
 
-    config, transformed = context.config, context.inputs["transformed"]
-    model = load_model(context.inputs["model"])
-    tasks = evaluate_model(model, config, transformed, on_batch=on_batch)
-    version, baseline, unmeasured = _baseline(context)
-    verdict = check(config.gate, tasks, baseline, unmeasured)
-    evaluation = {
+    config = context.config
+    result = measure(load_model(model.path), config, transformed.path, on_batch=on_batch)
+    baseline = _baseline(context, transformed.path)
+    other = baseline.result
+    tasks, its = result.tasks, other.tasks if other else None
+
+    def bounds(confidence: float) -> Bounds:
+        compared = differences(result, other, confidence) if other else None
+        return Bounds(result.intervals(confidence), compared)
+
+    unmeasured = None
+    if baseline.version and not other:
+        unmeasured = f"version {baseline.version}: {baseline.reason}"
+    verdict = check(config.gate, tasks, its, unmeasured, bounds)
+    found = {
         "tasks": tasks,
         "blessed": verdict.blessed,
         "reasons": list(verdict.reasons),
@@ -39,57 +82,74 @@ def _execute(context: Context) -> Summary:
             {"rule": f"{o.task} {o.metric} {o.bound}".strip(), **asdict(o)}
             for o in verdict.outcomes
         ],
-        "baseline": {"version": version, "tasks": baseline},
+        "baseline": {
+            "version": baseline.version,
+            "tasks": its,
+            "differences": differences(result, other) if other else None,
+            "reason": baseline.reason,
+        },
     }
-    path = context.output / EVALUATION
-    path.write_text(json.dumps(evaluation, indent=2, allow_nan=False), encoding="utf-8")
+    path = evaluation.path / EVALUATION
+    path.write_text(json.dumps(found, indent=2, allow_nan=False), encoding="utf-8")
     held = sum(outcome.holds for outcome in verdict.outcomes)
     word = "blessed" if verdict.blessed else "not blessed"
     return {
         "blessed": verdict.blessed,
         "headline": f"{word}, {held} of {len(verdict.outcomes)} rules hold",
+        "lines": _lines(baseline),
+        "metrics": {name: figures["overall"] for name, figures in tasks.items()},
     }
 
 
-def _baseline(context: Context) -> tuple[int | None, dict[str, Any] | None, str | None]:
-    """The latest pushed version, its metrics on the same rows, and why it could not be measured,
-    if that is so."""
+def _baseline(context: Context, transformed: Path) -> Baseline:
+    """Measures the latest pushed version, whose inputs are translated."""
     from serving import versions
-    from tfmtl.models.saved import load_model
-    from tfmtl.training.evaluating import evaluate_model
+    from tfmtl.models.saved import load_config, load_model
+    from tfmtl.training.evaluating import measure, shared_tasks
     from tfmtl.training.translation import Translation
 
-    base_path = context.serving / context.config.served_name
+    config = context.config
+    base_path = context.serving / config.served_name
     version = versions.latest(base_path)
     if version is None:
-        return None, None, None
+        return Baseline()
     home = base_path / str(version) / versions.KERAS_MODEL
-    transformed = context.inputs["transformed"]
+
+    def on_batch(done: int, total: int, note: str) -> None:
+        context.progress(done, total, "examples", f"version {version}")
+
     try:
-        translation = Translation(context.config, transformed, home)
-        metrics = evaluate_model(
-            load_model(home), context.config, transformed, translate=translation
-        )
-    except (ValueError, OSError) as error:
-        return version, None, f"version {version}: {error}"
-    return version, metrics, None
+        its = load_config(home)
+        if not shared_tasks(config, its):
+            return Baseline(version, None, f"it has none of the tasks {', '.join(config.tasks)}")
+        model, translation = load_model(home), Translation(config, transformed, home)
+        result = measure(model, config, transformed, translate=translation, on_batch=on_batch)
+    except PipelineError:  # someone stopped the run
+        raise
+    except Exception as error:  # files of another release, or changed by hand, fail in any way
+        return Baseline(version, None, one_line(error))
+    return Baseline(version, result, _not_compared(config, its))
 
 
-def _holds(artifact: Path, base_path: Path) -> bool:
-    """Whether the verdict is still about the latest version, or has led to it in this run."""
-    from serving import versions
+def _not_compared(config: Config, other: Config) -> str | None:
+    """Which tasks only one of the two models has, in one line; None where both have the same."""
+    from tfmtl.training.evaluating import shared_tasks
 
-    evaluation = json.loads((artifact / EVALUATION).read_bytes())
-    pushed = pusher.pushed_version(artifact.parent / pusher.ARTIFACT)
-    return versions.latest(base_path) in (evaluation["baseline"]["version"], pushed)
+    shared = shared_tasks(config, other)
+    parts = []
+    for name, task in config.tasks.items():
+        if name in other.tasks and name not in shared:
+            kind = other.tasks[name].kind
+            parts.append(f"its task '{name}' is of kind {kind}, here it is of {task.kind}")
+    new = [f"'{name}'" for name in config.tasks if name not in other.tasks]
+    gone = [f"'{name}'" for name in other.tasks if name not in config.tasks]
+    parts += [f"it lacks {', '.join(new)}"] * bool(new)
+    parts += [f"it alone has {', '.join(gone)}"] * bool(gone)
+    return f"not compared: {'; '.join(parts)}" if parts else None
 
 
-COMPONENT = Component(
-    name="Evaluator",
-    produces="evaluation",
-    consumes=("transformed", "model"),
-    reads=_reads,
-    execute=_execute,
-    valid=_holds,
-    by_content=True,
-)
+def _lines(baseline: Baseline) -> list[str]:
+    if baseline.reason is None:
+        return []
+    failed = "" if baseline.result else "could not be measured: "
+    return [f"pushed version {baseline.version}: {failed}{baseline.reason}"]

@@ -12,7 +12,9 @@ from typing import Any
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
-from pipelines.components.base import Component, Context, PipelineError, Summary
+from pipelines import artifacts
+from pipelines.artifacts import Output
+from pipelines.components.base import Context, PipelineError, Summary, component
 from pipelines.components.schema_gen import SCHEMA, file_digest
 from pipelines.preprocess.anomalies import Observed, find
 from pipelines.preprocess.findings import Finding, to_proto
@@ -28,7 +30,30 @@ _LINES = 10
 """Anomalies that are printed; the others are in the file."""
 
 
-def execute(ctx: Context) -> Summary:
+def _reads(config: Config) -> Any:
+    return {
+        "tasks": {
+            name: task.model_dump(
+                mode="json", include={"kind", "label", "labels", "positive", "scenarios"}
+            )
+            for name, task in config.tasks.items()
+        },
+        "labels": [*config.label_columns, *config.class_columns],
+        "split": config.split.model_dump(mode="json"),
+        "validation": config.validation.model_dump(
+            mode="json", exclude={"pinned", "max_missing", "max_unseen", "drift", "skew", "exempt"}
+        ),
+        "baseline": file_digest(config.validation.baseline),
+    }
+
+
+@component(reads=_reads)
+def ExampleValidator(
+    ctx: Context,
+    statistics: artifacts.Statistics,
+    schema: artifacts.Schema,
+    anomalies: Output[artifacts.Anomalies],
+) -> Summary:
     """Checks statistics against the tasks, the schema, the baseline and one another.
 
     Raises:
@@ -37,30 +62,30 @@ def execute(ctx: Context) -> Summary:
     validation = ctx.config.validation
     splits = {
         dataset.name: dataset
-        for dataset in read_statistics(ctx.inputs["statistics"] / "statistics.pb").datasets
+        for dataset in read_statistics(statistics.path / "statistics.pb").datasets
     }
-    summary = read_json(ctx.inputs["statistics"] / "summary.json")
+    summary = read_json(statistics.path / "summary.json")
     train = splits[SPLITS[0]]
     baseline = _baseline(ctx, train)
     observed = Observed(
         splits, summary["label_means"], summary["classes"], summary["columns"]["unread"], baseline
     )
-    schema = read_schema(ctx.inputs["schema"] / SCHEMA)
-    findings, distances = find(ctx.config, observed, schema)
-    anomalies = to_proto(findings, distances, schema)
-    text = text_format.MessageToString(anomalies, as_utf8=True)
-    (ctx.output / ANOMALIES).write_text(text, encoding="utf-8")
-    (ctx.output / "anomalies.pb").write_bytes(anomalies.SerializeToString(deterministic=True))
+    expected = read_schema(schema.path / SCHEMA)
+    findings, distances = find(ctx.config, observed, expected)
+    proto, output = to_proto(findings, distances, expected), anomalies.path
+    text = text_format.MessageToString(proto, as_utf8=True)
+    (output / ANOMALIES).write_text(text, encoding="utf-8")
+    (output / "anomalies.pb").write_bytes(proto.SerializeToString(deterministic=True))
     stopping = [finding for finding in findings if finding.stops(validation)]
     if stopping:
         # The artifact is thrown away when the run stops.
-        shutil.copy(ctx.output / ANOMALIES, ctx.run / ANOMALIES)
-        shutil.copy(ctx.inputs["schema"] / SCHEMA, ctx.run / SCHEMA)
+        shutil.copy(output / ANOMALIES, ctx.run / ANOMALIES)
+        shutil.copy(schema.path / SCHEMA, ctx.run / SCHEMA)
         more = f" (and {len(stopping) - 1} more)" if len(stopping) > 1 else ""
         raise PipelineError(f"{stopping[0].text}{more}; see {ctx.run / ANOMALIES}")
-    write_statistics([train], ctx.output / _ACCEPTED)
+    write_statistics([train], output / _ACCEPTED)
     if baseline is not None:
-        write_statistics([baseline], ctx.output / _BASELINE)
+        write_statistics([baseline], output / _BASELINE)
     return {
         "warnings": [finding.text for finding in findings],
         "kinds": _counts(findings),
@@ -81,7 +106,7 @@ def _baseline(ctx: Context, train: Statistics) -> Statistics | None:
         return None
     if wanted != "previous":
         return _declared(Path(wanted))
-    last = ctx.run / "artifacts" / COMPONENT.produces
+    last = ctx.run / "artifacts" / artifacts.Anomalies.name
     if not (last / _ACCEPTED).exists():
         return None
     accepted = read_statistics(last / _ACCEPTED).datasets[0]
@@ -133,29 +158,3 @@ def _lines(findings: list[Finding]) -> list[str]:
     return (
         [*lines, f"and {left:,} more, see artifacts/anomalies/{ANOMALIES}"] if left > 0 else lines
     )
-
-
-def _reads(config: Config) -> Any:
-    return {
-        "tasks": {
-            name: task.model_dump(
-                mode="json", include={"kind", "label", "labels", "positive", "scenarios"}
-            )
-            for name, task in config.tasks.items()
-        },
-        "labels": [*config.label_columns, *config.class_columns],
-        "split": config.split.model_dump(mode="json"),
-        "validation": config.validation.model_dump(
-            mode="json", exclude={"pinned", "max_missing", "max_unseen", "drift", "skew", "exempt"}
-        ),
-        "baseline": file_digest(config.validation.baseline),
-    }
-
-
-COMPONENT = Component(
-    name="ExampleValidator",
-    produces="anomalies",
-    consumes=("statistics", "schema"),
-    reads=_reads,
-    execute=execute,
-)

@@ -1,48 +1,149 @@
-"""Pusher: a blessed model becomes the next version that TF Serving picks up."""
+"""Pusher: a blessed model that is fit to serve becomes the next version for TF Serving."""
 
+import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
-from pipelines.components.base import Component, Context, Summary
-from pipelines.components.infra_validator import SAVED_MODEL
+from pipelines.artifacts import Evaluation, Infra, Output, Pushed
+from pipelines.components.base import Context, Summary, component
+from pipelines.components.infra_validator import INFRA, SAVED_MODEL
+from pipelines.directories import read_marker
+from pipelines.fingerprints import content_fingerprint
+from pipelines.pushes import PUSHED, pushed_version
+from serving.manifest import file_hashes
+from tfmtl.config import Config
 
-ARTIFACT, PUSHED = "pushed", "pushed.json"
 
-
-def _execute(context: Context) -> Summary:
-    from serving import versions
-
-    evaluation = json.loads((context.inputs["evaluation"] / "evaluation.json").read_bytes())
-    name = context.config.served_name
-    version = None
-    if evaluation["blessed"]:
-        saved_model = context.inputs["infra"] / SAVED_MODEL
-        keep = context.config.serving.keep_versions
-        version = versions.push(saved_model, context.serving / name, keep)
-    pushed = {"version": version, "name": name, "blessed": evaluation["blessed"]}
-    (context.output / PUSHED).write_text(json.dumps(pushed), encoding="utf-8")
-    headline = f"version {version}" if version else "nothing: the model is not blessed"
-    return {**pushed, "headline": headline}
+def _reads(config: Config) -> Any:
+    return [config.served_name, config.serving.keep_versions]
 
 
 def _still_there(artifact: Path, base_path: Path) -> bool:
-    """Whether the version that was pushed has not been removed since."""
+    """Whether the version that was pushed has not been removed since, or was withdrawn."""
+    from serving.rollback import withdrawn_sources
+
     version = pushed_version(artifact)
-    return version is None or (base_path / str(version)).is_dir()
+    if version is None or (base_path / str(version)).is_dir():
+        return True
+    return version in [entry["version"] for entry in withdrawn_sources(base_path)]
 
 
-def pushed_version(artifact: Path) -> int | None:
-    """The version that a Pusher's artifact tells of; None where nothing was pushed."""
-    path = artifact / PUSHED
-    version: int | None = json.loads(path.read_bytes())["version"] if path.is_file() else None
-    return version
+@component(reads=_reads, valid=_still_there)
+def Pusher(
+    context: Context, evaluation: Evaluation, infra: Infra, pushed: Output[Pushed]
+) -> Summary:
+    """Pushes the SavedModel if it is blessed, fit, and neither served already nor withdrawn.
+
+    The artifact holds `pushed.json`: the `version`, null where nothing was pushed, for the
+    `reason` given, the model's `name`, and whether it was `blessed`.
+    """
+    from serving import versions
+
+    verdict = json.loads((evaluation.path / "evaluation.json").read_bytes())
+    fitness = json.loads((infra.path / INFRA).read_bytes())
+    name, keep = context.config.served_name, context.config.serving.keep_versions
+    base_path = context.serving / name
+    sources = _sources(evaluation.path, infra.path, fitness)
+    version, reason = None, _refusal(verdict, fitness, base_path, sources)
+    if reason is None:
+        version = _served_already(base_path, sources)
+        if version is None:
+            about = _about(context, sources, verdict)
+            version = versions.push(infra.path / SAVED_MODEL, base_path, keep, about)
+        else:
+            versions.prune(base_path, keep)
+    told = {"version": version, "name": name, "blessed": verdict["blessed"], "reason": reason}
+    (pushed.path / PUSHED).write_text(json.dumps(told), encoding="utf-8")
+    return {**told, "headline": f"version {version}" if version else f"nothing: {reason}"}
 
 
-COMPONENT = Component(
-    name="Pusher",
-    produces=ARTIFACT,
-    consumes=("evaluation", "infra"),
-    reads=lambda config: config.served_name,
-    execute=_execute,
-    valid=_still_there,
-)
+def _sources(evaluation: Path, infra: Path, fitness: dict[str, Any]) -> dict[str, Any]:
+    """Fingerprints of what a version comes from."""
+    marker = read_marker(infra)
+    return {
+        "model": fitness.get("model"),
+        "weights": _weights(infra / SAVED_MODEL),
+        "infra": marker.fingerprint if marker else content_fingerprint(infra),
+        "evaluation": content_fingerprint(evaluation),
+    }
+
+
+def _weights(saved_model: Path) -> str:
+    """Identity of what a model has learnt: training it again from the same gives it again, also
+    where code has changed that makes no difference to it."""
+    hashes = file_hashes(saved_model)
+    learnt = {n: one for n, one in hashes.items() if n.startswith(("variables/", "assets/"))}
+    return hashlib.sha256(json.dumps(learnt or hashes, sort_keys=True).encode()).hexdigest()
+
+
+def _refusal(
+    verdict: dict[str, Any], fitness: dict[str, Any], base_path: Path, sources: dict[str, Any]
+) -> str | None:
+    """Why the model is not pushed; None where nothing speaks against it."""
+    from serving.rollback import withdrawn_sources
+
+    if not verdict["blessed"]:
+        return "the model is not blessed"
+    if not fitness["fit"]:
+        return f"TF Serving would refuse the model: {fitness['reasons'][0]}"
+    for entry in withdrawn_sources(base_path):
+        if entry["sources"].get("weights") == sources["weights"]:
+            version = entry["version"]
+            return (
+                f"this model was rolled back as version {version}; "
+                f"`tfmtl rollback DIR --to {version}` brings it back"
+            )
+    return None
+
+
+def _served_already(base_path: Path, sources: dict[str, Any]) -> int | None:
+    """The latest version, if it is this very model: a killed run has pushed it."""
+    from serving.manifest import damages, read_manifest
+    from serving.versions import latest
+
+    version = latest(base_path) if base_path.is_dir() else None
+    if version is None:
+        return None
+    directory = base_path / str(version)
+    try:
+        same = read_manifest(directory).get("sources", {}).get("infra") == sources["infra"]
+        return version if same and not damages(directory) else None
+    except ValueError:
+        return None
+
+
+def _about(context: Context, sources: dict[str, Any], verdict: dict[str, Any]) -> dict[str, Any]:
+    """What the version's manifest says about where it comes from."""
+    tasks = verdict.get("tasks", {})
+    return {
+        "sources": sources,
+        "run": _run(context.run),
+        "metrics": {task: metrics["overall"] for task, metrics in tasks.items()},
+        "verdict": {
+            "blessed": verdict["blessed"],
+            "rules": [rule["text"] for rule in verdict.get("rules", [])],
+        },
+    }
+
+
+def _run(directory: Path) -> dict[str, Any]:
+    """The run that pushes, as the metadata store knows it."""
+    from pipelines.metadata.opening import reading
+    from pipelines.metadata.outcomes import raw_files
+
+    path = directory / "metadata.sqlite"
+    if not path.is_file():
+        return {}
+    with reading(path) as reader:
+        run = reader.last_run()
+        if run is None:
+            return {}
+        return {
+            "number": run.number,
+            "directory": directory.resolve().name,
+            "config_hash": run.properties.get("config_hash"),
+            "git": run.properties.get("git"),
+            "data": run.data,
+            "data_files": raw_files(reader, run),
+        }

@@ -9,47 +9,14 @@ from typing import Any
 
 from google.protobuf import text_format
 
-from pipelines.components.base import Component, Context, Summary
+from pipelines.artifacts import Output, Schema, Statistics
+from pipelines.components.base import Context, Summary, component
 from pipelines.preprocess.schemas import Meanings, infer, read_schema
 from pipelines.preprocess.statistics_proto import read_statistics
 from pipelines.preprocess.writing import read_json
 from tfmtl.config import Config
 
 SCHEMA = "schema.pbtxt"
-
-
-def execute(ctx: Context) -> Summary:
-    """Infers a schema from the statistics, and reads the pinned one where there is one.
-
-    Raises:
-        PipelineError: the pinned schema cannot be read.
-    """
-    validation, statistics = ctx.config.validation, ctx.inputs["statistics"]
-    train = read_statistics(statistics / "statistics.pb").datasets[0]
-    meanings = Meanings(**read_json(statistics / "summary.json")["columns"])
-    schema = infer(train, validation, meanings)
-    inferred = text_format.MessageToString(schema, as_utf8=True)
-    (ctx.output / "inferred.pbtxt").write_text(inferred, encoding="utf-8")
-    if validation.pinned is None:
-        text, note = inferred, "inferred"
-    else:
-        path = Path(validation.pinned)
-        schema, text, note = read_schema(path), path.read_text(encoding="utf-8"), f"from {path}"
-    (ctx.output / SCHEMA).write_text(text, encoding="utf-8")
-    domains = [feature.name for feature in schema.feature if feature.HasField("string_domain")]
-    return {
-        "columns": len(schema.feature),
-        "domains": domains,
-        "pinned": validation.pinned,
-        "headline": f"{len(schema.feature)} columns, {note}",
-    }
-
-
-def file_digest(path: str | None) -> str | None:
-    """What stands for a file's content where it decides a result; None where there is none."""
-    if path is None or not Path(path).is_file():
-        return None
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def _reads(config: Config) -> Any:
@@ -61,10 +28,36 @@ def _reads(config: Config) -> Any:
     }
 
 
-COMPONENT = Component(
-    name="SchemaGen",
-    produces="schema",
-    consumes=("statistics",),
-    reads=_reads,
-    execute=execute,
-)
+@component(reads=_reads)
+def SchemaGen(ctx: Context, statistics: Statistics, schema: Output[Schema]) -> Summary:
+    """Infers a schema from the statistics, and reads the pinned one where there is one.
+
+    Raises:
+        PipelineError: the pinned schema cannot be read.
+    """
+    validation = ctx.config.validation
+    train = read_statistics(statistics.path / "statistics.pb").datasets[0]
+    meanings = Meanings(**read_json(statistics.path / "summary.json")["columns"])
+    proto = infer(train, validation, meanings)
+    inferred = text_format.MessageToString(proto, as_utf8=True)
+    (schema.path / "inferred.pbtxt").write_text(inferred, encoding="utf-8")
+    if validation.pinned is None:
+        text, note = inferred, "inferred"
+    else:
+        path = Path(validation.pinned)
+        proto, text, note = read_schema(path), path.read_text(encoding="utf-8"), f"from {path}"
+    (schema.path / SCHEMA).write_text(text, encoding="utf-8")
+    domains = [feature.name for feature in proto.feature if feature.HasField("string_domain")]
+    return {
+        "columns": len(proto.feature),
+        "domains": domains,
+        "pinned": validation.pinned,
+        "headline": f"{len(proto.feature)} columns, {note}",
+    }
+
+
+def file_digest(path: str | None) -> str | None:
+    """What stands for a file's content where it decides a result; None where there is none."""
+    if path is None or not Path(path).is_file():
+        return None
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

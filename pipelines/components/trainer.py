@@ -2,9 +2,9 @@
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import is_zipfile
 
-from pipelines.components.base import Component, Context, PipelineError, Summary
+from pipelines.artifacts import Anomalies, Model, Output, Transformed
+from pipelines.components.base import Context, PipelineError, Summary, component
 from tfmtl.config import Config
 from tfmtl.training.precision import dtype_policy
 
@@ -13,20 +13,39 @@ if TYPE_CHECKING:
 
 
 def _reads(config: Config) -> Any:
-    aside: Any = {"evaluation": True, "gate": True, "serving": True, "training": {"checkpoints"}}
+    aside: Any = {
+        "evaluation": True,
+        "bulk_inference": True,
+        "gate": True,
+        "serving": True,
+        "pipeline": True,
+        "training": {"checkpoints"},
+    }
     read = config.model_dump(mode="json", exclude=aside)
     return [read, dtype_policy(config.training)]
 
 
-def _execute(context: Context) -> Summary:
-    return train(context).summary
+@component(reads=_reads)
+def Trainer(
+    context: Context, transformed: Transformed, anomalies: Anomalies, model: Output[Model]
+) -> Summary:
+    """Trains on data that has passed ExampleValidator."""
+    return train(context, transformed, model).summary
 
 
-def train(context: Context, base: Path | None = None, freeze_tables: bool = False) -> "Outcome":
+def train(
+    context: Context,
+    transformed: Transformed,
+    model: Output[Model],
+    base: Path | None = None,
+    freeze_tables: bool = False,
+) -> "Outcome":
     """Trains a model, in this process or in workers, and writes it as the artifact.
 
     Args:
         context: the runner's.
+        transformed: what to train on.
+        model: where to write.
         base: directory of a trained model to go on from.
         freeze_tables: whether that model's tables stay as they are.
     """
@@ -41,8 +60,8 @@ def train(context: Context, base: Path | None = None, freeze_tables: bool = Fals
     try:
         return make(
             context.config,
-            context.inputs["transformed"],
-            context.output,
+            transformed.path,
+            model.path,
             lambda done, total, note: context.progress(done, total, "examples", note),
             work=context.work,
             logs=logs,
@@ -51,13 +70,3 @@ def train(context: Context, base: Path | None = None, freeze_tables: bool = Fals
         )
     except TrainingError as error:
         raise PipelineError(str(error)) from None
-
-
-COMPONENT = Component(
-    name="Trainer",
-    produces="model",
-    consumes=("transformed", "anomalies"),
-    reads=_reads,
-    execute=_execute,
-    valid=lambda artifact, base_path: is_zipfile(artifact / "model.keras"),
-)

@@ -96,7 +96,7 @@ class LatestOfBatch(beam.DoFn):
         names = dict.fromkeys([*_order(log), *log_columns(self._examples)])
         rows = self._examples.read(batch, list(names)).rows
         self._counter.add(rows.num_rows)
-        yield decoded(_latest([rows], _order(log)))
+        yield decoded(latest([rows], _order(log)))
 
 
 class Latest(beam.CombineFn):
@@ -111,13 +111,13 @@ class Latest(beam.CombineFn):
     def add_input(
         self, accumulator: list[pa.RecordBatch], element: pa.RecordBatch
     ) -> list[pa.RecordBatch]:
-        return [_latest([*accumulator, element], self._order)]
+        return [latest([*accumulator, element], self._order)]
 
     def merge_accumulators(
         self, accumulators: Iterable[list[pa.RecordBatch]]
     ) -> list[pa.RecordBatch]:
         merged = [batch for accumulator in accumulators for batch in accumulator]
-        return [_latest(merged, self._order)] if merged else []
+        return [latest(merged, self._order)] if merged else []
 
     def extract_output(self, accumulator: list[pa.RecordBatch]) -> pa.RecordBatch:
         return accumulator[0].sort_by(self._order[0])
@@ -128,7 +128,7 @@ def _order(log: Impressions | Events) -> list[str]:
     return [log.item, *([log.time] if log.time is not None else []), ROW]
 
 
-def _latest(batches: list[pa.RecordBatch], order: list[str]) -> pa.RecordBatch:
+def latest(batches: list[pa.RecordBatch], order: list[str]) -> pa.RecordBatch:
     """The last row of every item, of items in any order."""
     rows = concat(batches)
     items = Coded.of(rows.column(order[0]))

@@ -13,6 +13,8 @@ from pipelines.preprocess.examples import Examples
 from pipelines.preprocess.sides import View
 from tfmtl.config import Raw
 
+_NAN = np.float32("nan")
+
 
 class Encoder:
     """Makes the model's inputs out of raw columns with a `Preprocessor`.
@@ -60,6 +62,31 @@ class Encoder:
         ]
         return self._made(name, raws)
 
+    def of_history(self, feature: str, values: pa.ListArray, length: int) -> np.ndarray:
+        """A history's input: an item feature's values, the latest first, as ids `[n, length]`."""
+        layer = self._layer(feature)
+        if not pa.types.is_string(values.type.value_type):
+            numbers = _padded(values.flatten().to_numpy(False), _sizes(values), length, _NAN)
+            return layer(self._tensor(numbers)).numpy()
+        coded = Coded.of(values.flatten())
+        ids = layer(self._strings(coded.values)).numpy()
+        return _padded(ids[coded.codes], _sizes(values), length, np.int32(0))
+
+    def of_past(self, name: str, values: pa.Array) -> np.ndarray:
+        """An input of what was before that is no item, made as for a request: of gaps and
+        behaviours, which are lists, and of counts and rates, null where missing."""
+        if not pa.types.is_list(values.type):
+            tensor = self._tensor(pc.fill_null(values, np.nan).to_numpy(False))
+        elif pa.types.is_string(values.type.value_type):
+            coded = Coded.of(values.flatten())
+            texts = np.append(coded.values.cast(pa.binary()).to_numpy(False), [b""])
+            codes = _padded(coded.codes, _sizes(values), _longest(values), np.int32(-1))
+            tensor = self._tensor(texts[codes], dtype="string")
+        else:
+            flat = values.flatten().to_numpy(False)
+            tensor = self._tensor(_padded(flat, _sizes(values), _longest(values), _NAN))
+        return self._preprocessor({name: tensor}, [name])[name].numpy()
+
     def scenario(self, values: Coded) -> np.ndarray:
         """Ids of scenarios: int32 `[n]`."""
         return self._preprocessor.scenario(self._strings(values.values)).numpy()[values.codes]
@@ -84,7 +111,7 @@ class Encoder:
         length = self._inputs[name].length
         assert length is not None, name
         if not pa.types.is_string(raw.type.value_type):
-            numbers = _padded(raw.flatten().to_numpy(False), _sizes(raw), length, np.float32("nan"))
+            numbers = _padded(raw.flatten().to_numpy(False), _sizes(raw), length, _NAN)
             return layer(self._tensor(numbers)).numpy()
         coded = Coded.of(raw.flatten())
         ids = layer.values(self._strings(coded.values)).numpy()
@@ -129,6 +156,10 @@ def _coded(numbers: np.ndarray) -> Coded:
 
 def _sizes(lists: pa.ListArray) -> np.ndarray:
     return pc.fill_null(pc.list_value_length(lists), 0).to_numpy(False).astype(np.int64)
+
+
+def _longest(lists: pa.ListArray) -> int:
+    return int(max(_sizes(lists).max(initial=0), 1))
 
 
 def _padded(flat: np.ndarray, sizes: np.ndarray, length: int, missing: np.generic) -> np.ndarray:

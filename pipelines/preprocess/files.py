@@ -42,9 +42,7 @@ def find_files(config: Config, data: Path) -> list[RawFile]:
     found: dict[Table, list[RawFile]] = {}
     for table, source in table_sources(config).items():
         key = source_key(config, table)
-        found[table] = [
-            _describe(source, key, table, listed) for listed in _match(source, data, key)
-        ]
+        found[table] = list_files(source, data, key, table)
     names = {
         table: list(dict.fromkeys(name for file in files for name in file.names))
         for table, files in found.items()
@@ -53,11 +51,26 @@ def find_files(config: Config, data: Path) -> list[RawFile]:
     now = int(time.time())
     files = []
     for table, listed in found.items():
-        _check_columns(listed, wanted[table], names[table])
+        check_columns(listed, wanted[table], names[table])
         with_columns = [replace(file, wanted=tuple(wanted[table])) for file in listed]
         source, joined = table_sources(config)[table], table in config.source.keyed
         files += with_units(with_columns, source, None if joined else now)
     return files
+
+
+def list_files(source: TableSource, data: Path, key: str, table: Table) -> list[RawFile]:
+    """Lists the files of one table, with the names of their columns.
+
+    Args:
+        source: the table.
+        data: directory that its path is relative to.
+        key: what errors call it.
+        table: name of the table.
+
+    Raises:
+        PipelineError: a file is missing, empty or not of its format.
+    """
+    return [_describe(source, key, table, listed) for listed in _match(source, data, key)]
 
 
 def _match(source: TableSource, data: Path, key: str) -> list[FileMetadata]:
@@ -191,7 +204,17 @@ def _parquet_names(path: str) -> tuple[str, ...]:
         ) from None
 
 
-def _check_columns(files: Sequence[RawFile], wanted: Sequence[Column], known: list[str]) -> None:
+def check_columns(files: Sequence[RawFile], wanted: Sequence[Column], known: list[str]) -> None:
+    """Checks that files have the columns that are asked for.
+
+    Args:
+        files: files of one table.
+        wanted: the columns.
+        known: names of the columns of all of them together.
+
+    Raises:
+        PipelineError: one lacks a column.
+    """
     for file in files:
         fixed = file.format in ("csv", "parquet")
         names = file.names if fixed else known

@@ -65,6 +65,8 @@ def _simple(path: str, column: Column, values: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     kind = values.type
+    if is_list(kind) and pa.types.is_null(kind.value_type):  # lists without a single value
+        return values.cast(pa.list_(pa.string()))
     if is_list(kind) and column.kind in ("texts", "numbers") and _is_scalar(kind.value_type):
         return values
     if pa.types.is_null(kind):  # a column without a single value

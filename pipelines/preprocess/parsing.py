@@ -93,6 +93,24 @@ def build(
         output: directory to write to.
         block_bytes: bytes of a CSV block.
     """
+    rows = read_rows(pipeline, files, output, block_bytes)
+    _ = rows | "Write rows" >> beam.Map(write_part, output=output)
+
+
+def read_rows(
+    pipeline: beam.Pipeline, files: list[RawFile], output: Path, block_bytes: int = BLOCK_BYTES
+) -> beam.PCollection:
+    """Adds reading to a pipeline; dead letters and tallies are written.
+
+    Args:
+        pipeline: the pipeline.
+        files: files of all raw tables.
+        output: directory to write to.
+        block_bytes: bytes of a CSV block.
+
+    Returns:
+        The canonical rows, a collection of `Part`.
+    """
     scanned = (
         pipeline
         | "Files" >> beam.Create(files)
@@ -113,14 +131,14 @@ def build(
         .with_output_types(Part, rejected=Part, tally=TableTally)
         .with_outputs("rejected", "tally", main="rows")
     )
-    for name in ("rows", "rejected"):
-        _ = parsed[name] | f"Write {name}" >> beam.Map(write_part, output=output)
+    _ = parsed["rejected"] | "Write rejected" >> beam.Map(write_part, output=output)
     _ = (
         (scanned["tally"], parsed["tally"])
         | "All tallies" >> beam.Flatten()
         | "Merge tallies" >> beam.CombinePerKey(Tally.merge).with_output_types(TableTally)
         | "Write tallies" >> beam.MapTuple(partial(_write_tally, output=output))
     )
+    return parsed["rows"]
 
 
 def _numbered(_: int, scans: Iterable[Scan]) -> Iterator[Block]:

@@ -49,7 +49,7 @@ class AddPast(beam.PTransform):
             | "Write moments" >> beam.Map(partial(_write, work=self._job.work))
         )
         return shards | "Join" >> beam.ParDo(
-            _Join(self._job), beam.pvalue.AsSingleton(merged)
+            Join(self._job), beam.pvalue.AsSingleton(merged)
         ).with_output_types(Group)
 
 
@@ -71,7 +71,7 @@ def read_window_moments(work: Path) -> dict[str, Moments]:
     return {name: Moments(*values) for name, values in read_json(work / "past.json").items()}
 
 
-class _Join(beam.DoFn):
+class Join(beam.DoFn):
     """Joins the batches of a shard by the rows' numbers."""
 
     def __init__(self, job: Job) -> None:

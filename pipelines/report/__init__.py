@@ -9,9 +9,8 @@ from pathlib import Path
 
 from pipelines.directories import replace_file
 from pipelines.report.facts import read_facts
-from pipelines.report.html import Markup, element, join
+from pipelines.report.page import document
 from pipelines.report.sections import page
-from pipelines.report.style import STYLE
 
 __all__ = ["write_report"]
 
@@ -26,16 +25,6 @@ def write_report(directory: Path) -> Path:
         Where the report lies: `report.html` in the directory.
     """
     facts = read_facts(directory)
-    head = join(
-        (
-            Markup('<meta charset="utf-8">'),
-            Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-            element("title", f"{facts.name} - tfmtl report"),
-            element("style", Markup(STYLE)),
-        )
-    )
-    body = element("body", element("main", page(facts)))
-    document = element("html", element("head", head), body, lang="en")
     path = directory / "report.html"
-    replace_file(path, f"<!doctype html>\n{document}\n")
+    replace_file(path, document(f"{facts.name} - tfmtl report", page(facts)))
     return path

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from pipelines.accounting import Accounting, Grid, accounting, split_grid, table_grid
 from pipelines.preprocess.sampling_text import notes_of, table_of
 from pipelines.report.facts import Facts
-from pipelines.report.html import Markup, bar, details, element, section, table
+from pipelines.report.html import Markup, bar, details, element, note, section, table
+from pipelines.report.numbers import percent
 from pipelines.report.tables import across
 
 
 def account_of(facts: Facts) -> Accounting | None:
     """The rows of the run; None where nothing was read."""
-    return accounting(facts.summary("ExampleGen"), facts.summary("Transform"))
+    return accounting(dict(facts.summary("ExampleGen")), dict(facts.summary("Transform")))
 
 
 def data(facts: Facts) -> Markup | None:
@@ -20,9 +21,13 @@ def data(facts: Facts) -> Markup | None:
     if account is None:
         return None
     parts = [*_raw(account), *_splits(account), *_sampling(facts), *_labels(facts)]
-    warnings = facts.summary("ExampleValidator").get("warnings", [])
-    parts += [element("p", f"Warning: {warning}", class_="idle") for warning in warnings]
-    return section("Data", *parts)
+    return section("Data", note(_sentence(account)), *parts, id_="data")
+
+
+def _sentence(account: Accounting) -> str:
+    rows = account.log
+    lost = f"{rows.bad:,} were rejected ({percent(rows.bad / max(rows.read, 1))})"
+    return f"Of {rows.read:,} rows of the log {lost if rows.bad else 'none was rejected'}."
 
 
 def _raw(account: Accounting) -> Iterator[Markup]:
@@ -36,7 +41,7 @@ def _raw(account: Accounting) -> Iterator[Markup]:
             for reason, count in sorted(counts.rejected.items(), key=lambda item: -item[1])
         )
         yield details("Rejected rows by reason", table(("table", "reason", "share"), shares))
-        yield element("p", f"The rejected rows lie in {account.dead_letters}", class_="soft")
+        yield note(f"The rejected rows lie in {account.dead_letters}")
 
 
 def _splits(account: Accounting) -> Iterator[Markup]:
@@ -51,7 +56,7 @@ def _sampling(facts: Facts) -> Iterator[Markup]:
     found = facts.summary("Transform").get("sampling")
     if found:
         yield from _grid("Training rows before and after sampling", table_of(found))
-        yield from (element("p", note, class_="soft") for note in notes_of(found))
+        yield from (note(text) for text in notes_of(found))
 
 
 def _labels(facts: Facts) -> Iterator[Markup]:

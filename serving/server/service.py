@@ -44,7 +44,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     def __init__(self, models: Mapping[str, ModelManager]):
         self._models = models
 
-    def Predict(  # noqa: N802 - gRPC's name
+    def Predict(
         self, request: predict_pb2.PredictRequest, context: grpc.ServicerContext
     ) -> predict_pb2.PredictResponse:
         """Runs a signature; the client's deadline bounds the run."""
@@ -53,7 +53,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             with _resolve(self._models, request.model_spec) as model:
                 return predict(model, request, _time_left(context))
 
-    def GetModelMetadata(  # noqa: N802
+    def GetModelMetadata(
         self, request: get_model_metadata_pb2.GetModelMetadataRequest, context: grpc.ServicerContext
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
         """Answers the signatures of a version."""
@@ -79,7 +79,7 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
     def __init__(self, models: Mapping[str, ModelManager]):
         self._models = models
 
-    def GetModelStatus(  # noqa: N802
+    def GetModelStatus(
         self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.ServicerContext
     ) -> get_model_status_pb2.GetModelStatusResponse:
         """Answers the states of one version or of all, newest first."""

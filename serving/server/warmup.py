@@ -14,9 +14,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 from serving.server.model import LoadedVersion
 from serving.server.predict import predict
 from serving.server.status import StatusError, from_tensorflow, invalid_argument
-
-WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
-_MOST_RECORDS = 1000
+from serving.warmup_records import MOST_RECORDS, WARMUP_FILE
 
 
 def warm_up(model: LoadedVersion, directory: Path) -> int:
@@ -40,9 +38,9 @@ def warm_up(model: LoadedVersion, directory: Path) -> int:
         records = tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
         try:
             for count, record in enumerate(records, start=1):
-                if count > _MOST_RECORDS:
+                if count > MOST_RECORDS:
                     raise invalid_argument(
-                        f"Number of warmup records exceeds the maximum ({_MOST_RECORDS})"
+                        f"Number of warmup records exceeds the maximum ({MOST_RECORDS})"
                     )
                 _replay(model, record)
         except tf.errors.DataLossError as error:

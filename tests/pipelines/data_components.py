@@ -7,22 +7,20 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.components import (
-    example_gen,
-    example_validator,
-    schema_gen,
-    statistics_gen,
-    transform,
-)
 from pipelines.components.base import Component, Context, Summary
+from pipelines.components.example_gen import ExampleGen
+from pipelines.components.example_validator import ExampleValidator
+from pipelines.components.schema_gen import SchemaGen
+from pipelines.components.statistics_gen import StatisticsGen
+from pipelines.components.transform import Transform
 from tfmtl.config import Config, parse
 
 COMPONENTS: tuple[Component, ...] = (
-    example_gen.COMPONENT,
-    statistics_gen.COMPONENT,
-    schema_gen.COMPONENT,
-    example_validator.COMPONENT,
-    transform.COMPONENT,
+    ExampleGen,
+    StatisticsGen,
+    SchemaGen,
+    ExampleValidator,
+    Transform,
 )
 
 HEADER = "user,item,scenario,query,device,time,click,buy"
@@ -115,11 +113,9 @@ def run_components(config: Config, data: Path, directory: Path, count: int = 5) 
         context = Context(
             config=config,
             data=data,
-            inputs={name: artifacts / name for name in component.consumes},
-            output=output,
             run=directory,
             serving=directory / "serving",
             progress=lambda *args: ran.progress.append(args),
         )
-        ran.summaries[component.name] = component.execute(context)
+        ran.summaries[component.name] = component.execute(context, artifacts, output)
     return ran

@@ -12,7 +12,8 @@ import time
 import types
 from pathlib import Path
 
-from pipelines.components.base import Component, Context, PipelineError, Summary
+from pipelines.artifacts import Evaluation, Examples, Model, Output, Pushed
+from pipelines.components.base import Context, PipelineError, Summary, component
 from tfmtl.config import Config, parse
 
 RULES = [
@@ -60,10 +61,10 @@ def executed(output: Path) -> list[str]:
     return log.read_text().split() if log.exists() else []
 
 
-def _begin(context: Context, name: str) -> None:
+def _begin(context: Context, output: Output, name: str) -> None:
     with (context.run / "executed.txt").open("a") as log:
         log.write(f"{name}\n")
-    (context.output / "begun").write_text("half")
+    (output.path / "begun").write_text("half")
     wanted, _, trouble = os.environ.get("FAKE_TROUBLE", "").partition(":")
     if wanted != name:
         return
@@ -80,11 +81,12 @@ def _begin(context: Context, name: str) -> None:
         time.sleep(60)
 
 
-def make_examples(context: Context) -> Summary:
-    _begin(context, "ExampleGen")
+@component(reads=lambda config: config.source.model_dump(), raw=True)
+def ExampleGen(context: Context, examples: Output[Examples]) -> Summary:
+    _begin(context, examples, "ExampleGen")
     rows = (context.data / "rows.csv").read_text().splitlines()[1:]
     context.progress(len(rows), len(rows), "rows")
-    (context.output / "rows.txt").write_text("\n".join(rows))
+    (examples.path / "rows.txt").write_text("\n".join(rows))
     return {
         "headline": f"{len(rows)} rows",
         "rows": len(rows) + 2,
@@ -94,59 +96,51 @@ def make_examples(context: Context) -> Summary:
     }
 
 
-def train(context: Context) -> Summary:
-    _begin(context, "Trainer")
-    rows = (context.inputs["examples"] / "rows.txt").read_text()
+@component(reads=lambda config: config.training.model_dump())
+def Trainer(context: Context, examples: Examples, model: Output[Model]) -> Summary:
+    _begin(context, model, "Trainer")
+    rows = (examples.path / "rows.txt").read_text()
     for epoch in range(3):
         context.progress(len(rows), len(rows), "examples", f"epoch {epoch + 1}")
-    (context.output / "model.keras").write_text(rows)
-    (context.output / "history.json").write_text(json.dumps({"epochs": EPOCHS}))
+    (model.path / "model.keras").write_text(rows)
+    (model.path / "history.json").write_text(json.dumps({"epochs": EPOCHS}))
     return {"headline": f"lr {context.config.training.optimizer.dense.learning_rate}"}
 
 
-def evaluate(context: Context) -> Summary:
-    _begin(context, "Evaluator")
+@component(reads=lambda config: [rule.model_dump() for rule in config.gate], cached=False)
+def Evaluator(
+    context: Context, examples: Examples, model: Model, evaluation: Output[Evaluation]
+) -> Summary:
+    _begin(context, evaluation, "Evaluator")
     blessed = bool(context.config.gate)
     tasks = {
         "click": {"overall": FIGURES, "slices": {"device": {"<b>web</b>": FIGURES}}},
         "retrieve": {"overall": {"recall@10": 0.3}, "slices": {}},
     }
-    evaluation = {"tasks": tasks, "blessed": blessed, "rules": RULES if blessed else []}
-    (context.output / "evaluation.json").write_text(json.dumps(evaluation))
+    found = {"tasks": tasks, "blessed": blessed, "rules": RULES if blessed else []}
+    (evaluation.path / "evaluation.json").write_text(json.dumps(found))
     return {"headline": "blessed" if blessed else "no thresholds declared"}
 
 
-def push(context: Context) -> Summary:
-    _begin(context, "Pusher")
-    evaluation = json.loads((context.inputs["evaluation"] / "evaluation.json").read_text())
-    blessed = evaluation["blessed"]
+@component(reads=lambda config: config.served_name)
+def Pusher(context: Context, evaluation: Evaluation, pushed: Output[Pushed]) -> Summary:
+    _begin(context, pushed, "Pusher")
+    blessed = json.loads((evaluation.path / "evaluation.json").read_text())["blessed"]
     path = context.run / "serving" / "tiny" / "1"
     if blessed:
         path.mkdir(parents=True, exist_ok=True)
-    pushed = {"version": 1 if blessed else None, "name": "tiny"}
-    (context.output / "pushed.json").write_text(json.dumps({**pushed, "blessed": blessed}))
+    told = {"version": 1 if blessed else None, "name": "tiny"}
+    (pushed.path / "pushed.json").write_text(json.dumps({**told, "blessed": blessed}))
     return {}
 
 
-COMPONENTS = (
-    Component("ExampleGen", "examples", (), lambda c: c.source.model_dump(), make_examples, True),
-    Component("Trainer", "model", ("examples",), lambda c: c.training.model_dump(), train),
-    Component(
-        "Evaluator",
-        "evaluation",
-        ("examples", "model"),
-        lambda c: [rule.model_dump() for rule in c.gate],
-        evaluate,
-        cached=False,
-    ),
-    Component("Pusher", "pushed", ("evaluation",), lambda c: c.served_name, push),
-)
+COMPONENTS = (ExampleGen, Trainer, Evaluator, Pusher)
 PUBLISHED = {"evaluation.json": "evaluation/evaluation.json", "model": "model"}
 
 
 if __name__ == "__main__":
     stand_in = types.ModuleType("pipelines.pipeline")
-    vars(stand_in).update(COMPONENTS=COMPONENTS, PUBLISHED=PUBLISHED)
+    vars(stand_in).update(components=lambda config: COMPONENTS, PUBLISHED=PUBLISHED)
     sys.modules["pipelines.pipeline"] = stand_in
     from pipelines.cli import main
 

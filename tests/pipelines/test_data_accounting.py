@@ -23,8 +23,8 @@ from pipelines.accounting import (
     table_grid,
     text_of,
 )
-from pipelines.components import transform
 from pipelines.components.base import PipelineError
+from pipelines.preprocess import transforming
 from tfmtl.config import parse
 from tfmtl.preprocessing.columns import SPLITS
 
@@ -92,8 +92,8 @@ def test_the_tables_as_text():
 
 def test_a_run_that_loses_rows_stops(tmp_path, monkeypatch):
     data_components.write_shop(tmp_path / "data")
-    whole = transform._written
-    monkeypatch.setattr(transform, "_written", lambda split: max(whole(split) - 1, 0))
+    whole = transforming._written
+    monkeypatch.setattr(transforming, "_written", lambda split: max(whole(split) - 1, 0))
     with pytest.raises(PipelineError, match="the rows do not add up: of split train 6 should be"):
         run_components(shop_config(), tmp_path / "data", tmp_path / "run")
 

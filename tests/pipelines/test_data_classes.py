@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from data_components import Ran, run_components
 
-from pipelines.components.base import Context, PipelineError
+from pipelines.components.base import PipelineError
 from pipelines.preprocess.classes import (
     all_known,
     class_flags,
@@ -227,10 +227,9 @@ def test_a_class_that_is_a_number_elsewhere_is_refused(tmp_path):
 def tune(ran: Ran, base: Path, tasks: Any) -> dict[str, Any]:
     """What is left of a newer run's analysis when a model is tuned."""
     output = ran.directory / "artifacts" / "statistics"
-    context = Context(
-        config(tasks), base, {}, output, ran.directory, ran.directory, lambda *args: None
+    return keep_analysis(
+        json.loads((output / "summary.json").read_text()), config(tasks), output, base
     )
-    return keep_analysis(json.loads((output / "summary.json").read_text()), context, base)
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(data: Path, directory: Path, block_bytes: int = BLOCK) -> Ran:
     with pytest.MonkeyPatch.context() as patch:
         build = partial(parsing.build, block_bytes=block_bytes)
-        patch.setattr("pipelines.components.example_gen.parsing.build", build)
+        patch.setattr("pipelines.preprocess.generating.parsing.build", build)
         return run_components(load(CONFIG), data, directory)
 
 
@@ -116,7 +116,7 @@ def test_another_seed_shuffles_otherwise(usual: Ran, logs: Path, tmp_path: Path)
     config = load(CONFIG, ["seed=99"])
     with pytest.MonkeyPatch.context() as patch:
         build = partial(parsing.build, block_bytes=BLOCK)
-        patch.setattr("pipelines.components.example_gen.parsing.build", build)
+        patch.setattr("pipelines.preprocess.generating.parsing.build", build)
         other = run_components(config, logs, tmp_path)
     first, second = usual.table("transformed/train"), other.table("transformed/train")
     assert first.num_rows == second.num_rows

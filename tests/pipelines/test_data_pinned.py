@@ -33,23 +33,21 @@ def artifact(ran, name: str) -> Path:
 def validate(ran, config, run: Path | None = None):
     """Runs SchemaGen and ExampleValidator once more over the same statistics."""
     summaries = []
+    shutil.copytree(
+        artifact(ran, "statistics"), ran.directory / "again" / "statistics", dirs_exist_ok=True
+    )
     for component in COMPONENTS[2:4]:
         output = ran.directory / "again" / component.produces
         shutil.rmtree(output, ignore_errors=True)
         output.mkdir(parents=True)
-        inputs = {name: artifact(ran, name) for name in component.consumes}
-        if component.produces == "anomalies":
-            inputs["schema"] = ran.directory / "again" / "schema"
         context = Context(
             config=config,
             data=ran.directory,
-            inputs=inputs,
-            output=output,
             run=run or ran.directory,
             serving=ran.directory,
             progress=lambda *args: None,
         )
-        summaries.append(component.execute(context))
+        summaries.append(component.execute(context, ran.directory / "again", output))
     return summaries
 
 

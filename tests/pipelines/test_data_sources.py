@@ -299,7 +299,7 @@ def test_a_delay_is_part_of_what_is_cached(name):
 def test_a_run_is_keyed_by_the_files_of_all_tables(tmp_path):
     data = write_tables(tmp_path / "data")
 
-    names = [name for name, _, _ in data_files(config_of(), data)]
+    names = [name for name, _ in data_files(config_of(), data)]
 
     assert names == ["impressions.csv", "events.csv", "items.csv", "promotions.csv"]
 

@@ -125,5 +125,5 @@ def test_what_changes_tokens_changes_the_cached_steps(key: str) -> None:
         shop_config(features={**features, "query": [query]})
         for query in (base, {**base, key: changed[key]})
     )
-    for component in (statistics_gen.COMPONENT, transform.COMPONENT):
+    for component in (statistics_gen.StatisticsGen, transform.Transform):
         assert component.reads(before) != component.reads(after)

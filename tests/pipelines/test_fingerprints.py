@@ -9,7 +9,8 @@ from fake_pipeline import COMPONENTS, make_config, make_data
 
 from pipelines import fingerprints, sources
 from pipelines.components import trainer
-from pipelines.fingerprints import content_fingerprint, data_files, step_fingerprint
+from pipelines.contents import Contents
+from pipelines.fingerprints import content_fingerprint, data_files, fingerprint, step_parts
 from tfmtl.training import precision
 
 EXAMPLES, TRAINER = COMPONENTS[:2]
@@ -18,6 +19,10 @@ EXAMPLES, TRAINER = COMPONENTS[:2]
 @pytest.fixture
 def data(tmp_path):
     return make_data(tmp_path / "data")
+
+
+def step_fingerprint(component, config, consumed, data):
+    return fingerprint(step_parts(component, config, consumed, data, Contents()))
 
 
 def test_is_stable(data):
@@ -57,7 +62,7 @@ def test_data_files_follow_globs_and_directories(data):
         (data / "part" / name).write_text("x")
     globbed = make_config(source={"impressions": {"path": "part/*.csv"}})
     whole = make_config(source={"impressions": {"path": "part"}})
-    assert [path for path, _, _ in data_files(globbed, data)] == ["part/a.csv", "part/b.csv"]
+    assert [name for name, _ in data_files(globbed, data)] == ["part/a.csv", "part/b.csv"]
     assert len(list(data_files(whole, data))) == 3
 
 
@@ -65,13 +70,13 @@ def test_data_files_may_lie_elsewhere(data, tmp_path):
     for path in (tmp_path / "rows.csv", tmp_path / "*.csv", tmp_path):
         (tmp_path / "rows.csv").write_text("x")
         config = make_config(source={"impressions": {"path": str(path)}})
-        assert str(tmp_path / "rows.csv") in [name for name, _, _ in data_files(config, data)]
+        assert str(tmp_path / "rows.csv") in [name for name, _ in data_files(config, data)]
 
 
 def test_the_data_directory_is_no_pattern(tmp_path):
     data = make_data(tmp_path / "logs [2024]")
     config = make_config(source={"impressions": {"path": "*.csv"}})
-    assert [name for name, _, _ in data_files(config, data)] == ["rows.csv"]
+    assert [name for name, _ in data_files(config, data)] == ["rows.csv"]
 
 
 @pytest.mark.parametrize("package", ["tensorflow", "keras", "apache-beam", "pyarrow"])
@@ -91,7 +96,7 @@ def test_the_trainer_depends_on_the_precision_that_auto_comes_to(monkeypatch):
     reads = []
     for amx in (True, False):
         monkeypatch.setattr(precision, "bfloat16_flags", lambda amx=amx: amx)
-        reads.append(trainer.COMPONENT.reads(make_config()))
+        reads.append(trainer.Trainer.reads(make_config()))
     assert reads[0] != reads[1]
 
 
@@ -126,17 +131,17 @@ def project(tmp_path, monkeypatch):
     shutil.rmtree(root)
 
 
-def hash_of_step() -> str:
+def code_of_step() -> dict[str, str]:
     import step_module
 
-    sources._imported.cache_clear()
-    sources._file.cache_clear()
-    return sources.source_hash(step_module.execute)
+    sources._files.cache_clear()
+    sources._module.cache_clear()
+    return sources.Sources(Contents()).of(step_module.execute)
 
 
 @pytest.mark.parametrize(("changed", "counts"), [("near", True), ("far", True), ("unused", False)])
 def test_source_hash_follows_imports(project: Path, changed: str, counts: bool):
-    before = hash_of_step()
+    before = code_of_step()
     with (project / f"{changed}.py").open("a") as file:
         file.write("NEW = 2\n")
-    assert (hash_of_step() != before) == counts
+    assert (code_of_step() != before) == counts

@@ -6,7 +6,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -15,8 +14,9 @@ from fake_pipeline import COMPONENTS, PUBLISHED, executed, make_config, make_dat
 from rich.console import Console
 
 from pipelines import runner
-from pipelines.components.base import Context, PipelineError, Summary
-from pipelines.directories import mark, read_marker, replacing, sweep
+from pipelines.artifacts import Examples, Output
+from pipelines.components.base import Context, PipelineError, Summary, component
+from pipelines.directories import Marker, mark, read_marker, replacing, sweep
 from tfmtl.config import ConfigError
 
 GATE = [{"task": "click", "metric": "auc", "at_least": 0.65}]
@@ -40,7 +40,7 @@ def run(data, output, components=COMPONENTS, **changes):
 
 
 def hidden(directory):
-    return {p.name for p in directory.glob(".*")} - {".lock", ".complete"}
+    return {p.name for p in directory.glob(".*")} - {".lock", ".complete", ".hashes.json"}
 
 
 def test_first_run_executes_everything_in_order(data, output):
@@ -141,12 +141,12 @@ def test_an_unforeseen_error_says_what_and_how_to_see_more(data, output, monkeyp
 
 
 def test_a_mistake_in_the_data_stays_a_config_error(data, output):
-    def execute(context: Context) -> Summary:
+    @component()
+    def ExampleGen(context: Context, examples: Output[Examples]) -> Summary:
         raise ConfigError("source.items: no column 'price'")
 
-    broken = replace(COMPONENTS[0], execute=execute)
     with pytest.raises(ConfigError, match=r"ExampleGen: source\.items: no column"):
-        run(data, output, components=(broken,))
+        run(data, output, components=(ExampleGen,))
 
 
 def test_killed_runs_leave_nothing_once_the_next_has_started(data, output):
@@ -179,7 +179,8 @@ def test_replacing_leaves_the_old_directory_when_the_block_raises(tmp_path):
 def test_a_summary_with_numpy_numbers_is_kept(tmp_path):
     import numpy as np
 
-    mark(tmp_path, runner.Marker("f", 1.0, {"rows": np.int64(3), "where": Path("x")}))
+    summary = {"rows": np.int64(3), "where": Path("x")}
+    mark(tmp_path, Marker("f", 1.0, summary, {}, {}, {}))
     marker = read_marker(tmp_path)
     assert marker is not None
     assert marker.summary == {"rows": 3, "where": "x"}
@@ -201,10 +202,10 @@ def test_metadata_holds_the_lineage(data, output):
     run(data, output)
     run(data, output)
     with sqlite3.connect(output / "metadata.sqlite") as db:
-        states = db.execute("SELECT component, state FROM executions WHERE run = 2").fetchall()
+        states = db.execute("SELECT component, state FROM steps WHERE run = 2").fetchall()
         lineage = db.execute(
             "SELECT e.component, v.kind, a.name FROM events v JOIN artifacts a ON a.id = v.artifact"
-            " JOIN executions e ON e.id = v.execution WHERE e.run = 1 AND e.component = 'Evaluator'"
+            " JOIN steps e ON e.id = v.execution WHERE e.run = 1 AND e.component = 'Evaluator'"
         ).fetchall()
         journal = db.execute("PRAGMA journal_mode").fetchone()
     assert states == [
@@ -226,7 +227,7 @@ def test_metadata_holds_why_a_step_failed(data, output, monkeypatch):
     with pytest.raises(PipelineError):
         run(data, output)
     with sqlite3.connect(output / "metadata.sqlite") as db:
-        rows = db.execute("SELECT state, error FROM executions WHERE component = 'Trainer'")
+        rows = db.execute("SELECT state, error FROM steps WHERE component = 'Trainer'")
         ((state, error),) = rows.fetchall()
         assert db.execute("SELECT state FROM runs").fetchall() == [("FAILED",)]
     assert state == "FAILED"

@@ -11,16 +11,21 @@ from fake_pipeline import COMPONENTS, PUBLISHED, make_config, make_data
 from rich.console import Console
 
 from pipelines import runner
+from pipelines.artifacts import Anomalies, Examples, Model, Output, Transformed
 from pipelines.components import trainer
-from pipelines.components.base import Component, Context, PipelineError, Summary
-from pipelines.fingerprints import step_fingerprint
+from pipelines.components.base import Context, PipelineError, Summary, component
+from pipelines.contents import Contents
+from pipelines.fingerprints import step_parts
 from pipelines.metadata import Store
 from tfmtl.config import Config, dump
 from tfmtl.training.artifact import Outcome
 from tfmtl.training.errors import DivergedError
 
+EXAMPLES, OWN, *_ = COMPONENTS
 
-def counting(context: Context) -> Summary:
+
+@component(reads=OWN.reads)
+def Trainer(context: Context, examples: Examples, model: Output[Model]) -> Summary:
     """Fails at its first and second try, each time a bit further."""
     assert context.work is not None
     context.work.mkdir(parents=True, exist_ok=True)
@@ -28,20 +33,15 @@ def counting(context: Context) -> Summary:
     (context.work / str(tries)).touch()
     if tries < 2:
         raise PipelineError("not yet")
-    (context.output / "model.keras").write_text("done")
+    (model.path / "model.keras").write_text("done")
     return {"headline": f"after {tries} tries"}
-
-
-def components() -> tuple[Component, ...]:
-    examples, own, *_ = COMPONENTS
-    return examples, Component("Trainer", "model", ("examples",), own.reads, counting)
 
 
 def run(home: Path, **changes: object) -> str:
     console = Console(file=StringIO(), width=100)
     published = {"model": PUBLISHED["model"]}
     result = runner.run(
-        components(), make_config(**changes), home / "data", home / "out", console, published
+        (EXAMPLES, Trainer), make_config(**changes), home / "data", home / "out", console, published
     )
     return str(result.steps["Trainer"].summary["headline"])
 
@@ -65,10 +65,13 @@ def test_what_other_inputs_left_is_removed(tmp_path: Path) -> None:
     assert run(tmp_path, training={"epochs": 2}) == "after 2 tries"
 
 
-def context_of(tmp_path: Path, config: Config) -> Context:
-    inputs = {"transformed": tmp_path / "transformed"}
-    return Context(
-        config, tmp_path, inputs, tmp_path / "new", tmp_path, tmp_path, lambda *_: None, tmp_path
+def train(tmp_path: Path, config: Config) -> Summary:
+    context = Context(config, tmp_path, tmp_path, tmp_path, lambda *_: None, tmp_path)
+    return trainer.Trainer(
+        context,
+        Transformed(tmp_path / "transformed"),
+        Anomalies(tmp_path / "anomalies"),
+        Output(tmp_path / "new"),
     )
 
 
@@ -91,8 +94,7 @@ def test_who_trains_and_where_the_curves_go(
         return Outcome({"headline": "made"}, [])
 
     monkeypatch.setattr(f"tfmtl.training.{maker}", make)
-    context = context_of(tmp_path, make_config(training=training))
-    assert trainer.COMPONENT.execute(context) == {"headline": "made"}
+    assert train(tmp_path, make_config(training=training)) == {"headline": "made"}
     assert given["logs"] == (tmp_path / logs if logs else None)
     assert given["work"] == tmp_path
 
@@ -103,7 +105,7 @@ def test_a_diverging_loss_is_one_line(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("tfmtl.training.artifact.make_model", diverge)
     with pytest.raises(PipelineError, match=r"^task click: the loss is nan at step 3 of epoch 1$"):
-        trainer.COMPONENT.execute(context_of(tmp_path, make_config()))
+        train(tmp_path, make_config())
 
 
 def test_workers_are_an_option_of_the_command(tmp_path: Path) -> None:
@@ -119,8 +121,9 @@ def test_workers_are_an_option_of_the_command(tmp_path: Path) -> None:
 
 
 def test_how_often_it_is_written_down_does_not_train_anew() -> None:
-    def fingerprint(**training: object) -> str:
-        return step_fingerprint(trainer.COMPONENT, make_config(training=training), {}, Path())
+    def parts(**training: object) -> dict[str, object]:
+        config = make_config(training=training)
+        return step_parts(trainer.Trainer, config, {}, Path(), Contents())
 
-    assert fingerprint(checkpoints={"steps": 5}) == fingerprint()
-    assert fingerprint(epochs=9) != fingerprint()
+    assert parts(checkpoints={"steps": 5}) == parts()
+    assert parts(epochs=9) != parts()

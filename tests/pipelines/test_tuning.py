@@ -12,6 +12,7 @@ from data_components import COMPONENTS, ROWS, run_components, shop_config, write
 from pipelines.components import statistics_gen, trainer
 from pipelines.components.base import Context, PipelineError
 from pipelines.finetune import transform
+from pipelines.preprocess.examples import Examples
 from pipelines.tuning import keep_analysis, keep_items, tuning
 from tfmtl.config import dump, parse
 from tfmtl.preprocessing.tables import Moments, read_moments
@@ -37,17 +38,10 @@ def make_base(directory: Path, ran) -> Path:
     return directory
 
 
-def context_of(ran, artifact, *inputs):
+def keep_items_of(ran, summary, base):
     artifacts = ran.directory / "artifacts"
-    return Context(
-        config=ran.config,
-        data=ran.directory,
-        inputs={name: artifacts / name for name in inputs},
-        output=artifacts / artifact,
-        run=ran.directory,
-        serving=ran.directory / "serving",
-        progress=lambda *args: None,
-    )
+    examples = Examples(ran.config, artifacts / "examples")
+    return keep_items(summary, examples, artifacts / "statistics", artifacts / "transformed", base)
 
 
 @pytest.fixture(scope="module")
@@ -66,14 +60,17 @@ def newer(tmp_path_factory, first):
     home = tmp_path_factory.mktemp("newer")
     write_shop(home / "data", NEWER, NEWER_ITEMS)
     ran = run_components(shop_config(), home / "data", home, count=2)
-    context = context_of(ran, "statistics", "examples")
-    summary = keep_analysis(ran.summaries["StatisticsGen"], context, base)
+    artifacts = ran.directory / "artifacts"
+    summary = keep_analysis(
+        ran.summaries["StatisticsGen"], ran.config, artifacts / "statistics", base
+    )
     ran.summaries["StatisticsGen"] = summary
-    transformed = context_of(ran, "transformed", "examples", "statistics")
-    transformed.output.mkdir()
-    made = COMPONENTS[4].execute(transformed)
+    (artifacts / "transformed").mkdir()
+    directory = ran.directory
+    context = Context(ran.config, directory, directory, directory, lambda *args: None)
+    made = COMPONENTS[4].execute(context, artifacts, artifacts / "transformed")
     own = ran.rows("transformed/catalogue.parquet")
-    ran.summaries["Transform"] = keep_items(made, transformed, base)
+    ran.summaries["Transform"] = keep_items_of(ran, made, base)
     return ran, own
 
 
@@ -120,8 +117,7 @@ def test_moments_are_kept_where_they_mean_the_same(first, tmp_path, change, kept
     output = tmp_path / "statistics"
     shutil.copytree(base / "vocabularies", output / "vocabularies")
     (output / "moments.json").write_text('{"price": {"mean": 123.0, "deviation": 4.0}}')
-    context = Context(config, tmp_path, {}, output, tmp_path, tmp_path, lambda *args: None)
-    keep_analysis({"vocabularies": {}, "classes": {}}, context, base)
+    keep_analysis({"vocabularies": {}, "classes": {}}, config, output, base)
     own = Moments(123.0, 4.0)
     assert read_moments(output) == {"price": read_moments(base)["price"] if kept else own}
 
@@ -131,14 +127,13 @@ def test_a_raw_column_that_the_base_lacks_is_named(first, newer, tmp_path):
     shutil.copytree(first[0], base)
     items = pq.read_table(base / "catalogue.parquet").drop_columns("raw/brand")
     pq.write_table(items, base / "catalogue.parquet")
-    context = context_of(ran, "transformed", "examples", "statistics")
     with pytest.raises(PipelineError, match=r"features\.item: .* lack 'brand'; train a model anew"):
-        keep_items(ran.summaries["Transform"], context, base)
+        keep_items_of(ran, ran.summaries["Transform"], base)
 
 
 def test_steps_depend_on_what_the_base_holds_and_not_on_its_place(first, tmp_path):
     base, ran = first
-    components = (statistics_gen.COMPONENT, trainer.COMPONENT)
+    components = (statistics_gen.StatisticsGen, trainer.Trainer)
     copy = tmp_path / "copy"
     shutil.copytree(base, copy)
 

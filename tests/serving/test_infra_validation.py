@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving import infra, opscan
+from serving import infra_process, opscan
 from serving.infra import validate
 
 ROW = tf.TensorSpec([None, 2], tf.float32, "x")
@@ -99,15 +99,16 @@ def test_a_module_that_tracks_the_keras_variables_is_accepted(tmp_path):
 
 def test_no_saved_model_and_no_library(tmp_path, shop_one, monkeypatch):
     assert validate(tmp_path, {}).reasons == ["saved_model.pb cannot be read: FileNotFoundError"]
-    monkeypatch.setattr(infra, "_LIBRARIES", ("libnothing.so",))
+    monkeypatch.setattr(infra_process, "_LIBRARIES", ("libnothing.so",))
     assert validate(shop_one, {}).reasons == [
         "TensorFlow's C library (libnothing.so) was not found"
     ]
 
 
 def test_a_timeout_is_a_reason(shop_one):
-    (reason,) = validate(shop_one, {}, timeout=0.01).reasons
-    assert reason == "loading and running took longer than 0.01 s"
+    report = validate(shop_one, {}, timeout=0.01)
+    assert report.reasons == ["loading and running took longer than 0.01 s"]
+    assert not report.finished
 
 
 @pytest.mark.parametrize("op", ["PyFunc", "EagerPyFunc", "PyFuncStateless", "XlaLaunch"])

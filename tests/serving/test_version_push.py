@@ -1,5 +1,7 @@
 """Pushing versions: all or nothing, one number after another."""
 
+import hashlib
+import json
 import multiprocessing
 import os
 import signal
@@ -7,6 +9,8 @@ import time
 
 import pytest
 
+from serving.manifest import damages, read_manifest
+from serving.promotion import promote
 from serving.versions import latest, push, versions
 
 
@@ -62,7 +66,7 @@ def test_a_failed_copy_leaves_nothing(saved_model, tmp_path, monkeypatch):
 def push_slowly(source, base):
     import serving.versions
 
-    serving.versions._sync_tree = lambda root: time.sleep(60)
+    serving.versions.sync_tree = lambda root: time.sleep(60)
     serving.versions.push(source, base)
 
 
@@ -98,3 +102,63 @@ def test_pushes_at_once_do_not_disturb_one_another(saved_model, tmp_path):
         pusher.join()
     assert versions(base) == list(range(1, 16))
     assert all((base / str(n) / "saved_model.pb").exists() for n in range(1, 16))
+
+
+def test_a_version_says_where_it_comes_from(saved_model, tmp_path):
+    base = tmp_path / "shop"
+    push(saved_model, base)
+    push(saved_model, base, about={"sources": {"model": "f00"}})
+    manifest = json.loads((base / "2" / "assets.extra" / "manifest.json").read_text())
+    assert (manifest["name"], manifest["version"]) == ("shop", 2)
+    assert manifest["sources"] == {"model": "f00"}
+    assert manifest["tensorflow"].startswith("2.")
+    assert manifest["pushed_at"].endswith("+00:00")
+    assert manifest["files"] == {
+        "saved_model.pb": hashlib.sha256(b"graph").hexdigest(),
+        "variables/variables.index": hashlib.sha256(b"index").hexdigest(),
+    }
+    assert not (saved_model / "assets.extra").exists()
+
+
+def test_a_version_can_be_verified(saved_model, tmp_path):
+    base = tmp_path / "shop"
+    push(saved_model, base)
+    version = base / "1"
+    assert damages(version) == []
+    (version / "saved_model.pb").write_bytes(b"grapf")
+    (version / "variables" / "variables.index").unlink()
+    (version / "more").write_bytes(b"")
+    assert damages(version) == [
+        "variables/variables.index is missing",
+        "more was added",
+        "saved_model.pb was changed",
+    ]
+    (version / "assets.extra" / "manifest.json").write_text("{")
+    with pytest.raises(ValueError, match=r"manifest\.json: expected JSON, the file is damaged"):
+        read_manifest(version)
+    (base / "9").mkdir()
+    assert read_manifest(base / "9") == {}
+    assert damages(base / "9") == []
+
+
+def test_a_labelled_version_stays(saved_model, tmp_path):
+    base = tmp_path / "shop"
+    push(saved_model, base)
+    promote(base, 1, "stable")
+    assert [push(saved_model, base, keep=2) for _ in range(3)] == [2, 3, 4]
+    assert versions(base) == [1, 3, 4]
+
+
+def test_damaged_labels_stop_a_push_before_it_removes_anything(saved_model, tmp_path):
+    base = tmp_path / "shop"
+    push(saved_model, base)
+    (tmp_path / "models.config").write_text("model_config_list { nonsense")
+    with pytest.raises(ValueError, match=r"models\.config: expected the models that tfmtl promote"):
+        push(saved_model, base, keep=1)
+    assert versions(base) == [1]
+    assert list(base.glob(".tmp-*")) == []
+
+
+def test_another_user_may_read_a_version(saved_model, tmp_path):
+    push(saved_model, tmp_path / "shop")
+    assert (tmp_path / "shop" / "1").stat().st_mode & 0o777 == 0o755

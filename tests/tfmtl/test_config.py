@@ -96,6 +96,70 @@ MISTAKES = {
         "gate=[{task: click, metric: auc, at_least: 0.7, slices: planet}]",
         "gate[0].slices: there are no slices by 'planet'; choose among ",
     ),
+    "gate on a value that the scenario lacks": (
+        "gate=[{task: click, metric: auc, at_least: 0.7, slice: {scenario: ads}}]",
+        "gate[0].slice.scenario: there is no value 'ads'; choose among ['search', 'feed']",
+    ),
+    "gate on a bucket that is not made": (
+        "gate=[{task: click, metric: auc, at_least: 0.7, slice: {history: 7}}]",
+        "gate[0].slice.history: there is no value '7'; choose among ['0', '1-2', '3-5', '6-10', ",
+    ),
+    "gate on a value that YAML reads as true": (
+        "gate=[{task: click, metric: auc, at_least: 0.7, slice: {age: yes}}]",
+        "gate[0].slice: put the value of 'age' in quotes: YAML reads it as True",
+    ),
+    "gate on two columns": (
+        "gate=[{task: click, metric: auc, at_least: 0.7, slice: {age: old, history: 0}}]",
+        "gate[0].slice: expected one column and its value, got 2 columns",
+    ),
+    "gate on all values and on one": (
+        "gate=[{task: click, metric: auc, at_least: 0.7, slices: age, slice: {age: old}}]",
+        "gate[0]: give slices for every value of a column, or slice for one, not both",
+    ),
+    "gate with a confidence in percent": (
+        "gate=[{task: click, metric: auc, at_least: 0.7, confidence: 95}]",
+        "gate[0].confidence: input should be less than 1, got 95",
+    ),
+    "gate with no confidence": (
+        "gate=[{task: click, metric: auc, at_least: 0.7, confidence: 0.5}]",
+        "gate[0].confidence: input should be greater than 0.5, got 0.5",
+    ),
+    "gate with a confidence about a count": (
+        "gate=[{task: click, metric: rows, at_least: 7, confidence: 0.9}]",
+        "gate[0].confidence: 'rows' has no interval; leave the confidence out",
+    ),
+    "gate on what is neither better nor worse": (
+        "gate=[{task: click, metric: calibration, not_worse_by: 0.1}]",
+        "gate[0].not_worse_by: neither higher nor lower 'calibration' is better; set at_least and",
+    ),
+    "gate on a negative margin": (
+        "gate=[{task: click, metric: auc, not_worse_by: -0.1}]",
+        "gate[0].not_worse_by: input should be greater than or equal to 0, got -0.1",
+    ),
+    "gate on slices of what speaks of the catalogue": (
+        "gate=[{task: retrieve, metric: gini@1, at_most: 0.9, slices: scenario}]",
+        "gate[0].slices: 'gini@1' is of all rows together; leave slices out",
+    ),
+    "gate on slices of no rows": (
+        "gate=[{task: click, metric: auc, at_least: 0.7, slices: age, min_rows: 0}]",
+        "gate[0].min_rows: input should be greater than or equal to 1, got 0",
+    ),
+    "gate on NDCG without queries": (
+        "gate=[{task: click, metric: ndcg@1, at_least: 0.7}]",
+        "gate[0].metric: task 'click' has no metric 'ndcg@1'; choose among",
+    ),
+    "slices that evaluation makes": (
+        "evaluation.slices=[history]",
+        "evaluation.slices: 'history' is made by evaluation itself; leave it out",
+    ),
+    "a scenario named like a slice that evaluation makes": (
+        "scenario.column=history",
+        "scenario.column: 'history' is a slice that evaluation makes itself; rename the column",
+    ),
+    "queries by a column that is not kept": (
+        "evaluation.query=[price]",
+        "evaluation.query: 'price' is not kept in examples; choose among user_id, age",
+    ),
     "a number served as a word": (
         "features.item.2.serve_as=abc",
         "features.item[2].serve_as: a numeric feature is served as a number, got 'abc'",

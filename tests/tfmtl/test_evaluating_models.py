@@ -1,5 +1,6 @@
 """A model's metrics on examples, and an older model's on newer examples."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -124,6 +125,25 @@ def test_a_split_without_a_positive(
     found = evaluate_model(model, config, tmp_path / "transformed")
     assert found["retrieve"]["overall"]["rows"] == 0
     assert found["click"]["overall"]["rows"] == 40
+
+
+def test_a_split_without_rows(
+    model: MultiTaskModel, config: Config, transformed: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(transformed, tmp_path / "transformed")
+    file = tmp_path / "transformed" / "test" / "part-0.parquet"
+    pq.write_table(pq.read_table(file).slice(0, 0), file)
+    found = evaluate_model(model, config, tmp_path / "transformed")
+    assert list(found) == list(config.tasks)
+    expected = evaluate_model(model, config, transformed)
+    for task, summary in found.items():
+        assert list(summary["overall"]) == list(expected[task]["overall"])
+        rows = summary["overall"].pop("rows")
+        assert rows == 0
+        assert not any(summary["overall"].values()), "every figure is None, every count 0"
+        assert not any(summary["intervals"]["overall"].values())
+        assert not any(summary["slices"].values())
+    json.dumps(found, allow_nan=False)
 
 
 def test_translated_predictions_are_the_same(

@@ -17,7 +17,10 @@ class Threshold:
     at_least: float | None = None
     at_most: float | None = None
     not_worse_by: float | None = None
+    confidence: float | None = None
     slices: str | None = None
+    slice: dict[str, str] | None = None
+    min_rows: int | None = None
 
 
 def summary(ads: float | None = 0.7, **overall: float | None) -> Summary:

@@ -3,17 +3,27 @@
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfmtl.evaluation import check, evaluate_multi_class
+from tfmtl.config.evaluation import Rule
+from tfmtl.evaluation import Evaluation, MultiClass, Summary, check
 from tfmtl.evaluation.multi_class import accuracy, log_loss, macro_f1, majority
 
 NAN = float("nan")
 # Predicted are 0, 1, 1, 2, 0; right are the first, second and fourth.
 LABELS = [0, 1, 0, 2, 1]
 CHANCES = [[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.3, 0.6, 0.1], [0.2, 0.3, 0.5], [0.5, 0.25, 0.25]]
+
+
+def evaluate_multi_class(
+    labels: list[float], chances: npt.ArrayLike, slices: dict[str, list[str]] | None = None
+) -> Summary:
+    evaluation = Evaluation({"season": MultiClass(np.shape(chances)[1])}, list(slices or {}))
+    evaluation.update({"season": labels}, {"season": chances}, slices=slices)
+    return evaluation.result().tasks["season"]
 
 
 def test_worked_by_hand() -> None:
@@ -81,18 +91,15 @@ def test_wrong_labels_are_refused(labels: list, message: str) -> None:
 
 
 def test_the_gate_knows_which_way_is_better() -> None:
-    class Rule:
-        task, at_least, at_most, slices = "season", None, None, None
-
-        def __init__(self, metric: str) -> None:
-            self.metric, self.not_worse_by = metric, 0.01
+    def rule(metric: str) -> Rule:
+        return Rule(task="season", metric=metric, not_worse_by=0.01)
 
     better = {"season": evaluate_multi_class(LABELS, CHANCES)}
     worse = {"season": evaluate_multi_class(LABELS, np.roll(CHANCES, 1, axis=1))}
     for metric in ("accuracy", "macro_f1", "log_loss"):
-        assert check([Rule(metric)], better, worse).blessed, metric
-        assert not check([Rule(metric)], worse, better).blessed, metric
-    assert "neither higher nor lower" in check([Rule("majority")], better).reasons[0]
+        assert check([rule(metric)], better, worse).blessed, metric
+        assert not check([rule(metric)], worse, better).blessed, metric
+    assert "neither higher nor lower" in check([rule("majority")], better).reasons[0]
 
 
 @settings(max_examples=50, deadline=None)

@@ -7,13 +7,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfmtl.evaluation import evaluate_multi_label
+from tfmtl.evaluation import Evaluation, MultiLabel, Summary
 from tfmtl.evaluation.multi_label import log_loss, macro_f1, micro_f1, pr_auc
 
 NAN = float("nan")
 LABELS = [[1, 0, 0], [1, 1, 0], [0, 1, 0]]
 CHANCES = [[0.9, 0.6, 0.1], [0.4, 0.8, 0.2], [0.3, 0.7, 0.5]]
 # By label: TP 1, FN 1 | TP 2, FP 1 | FP 1.
+
+
+def evaluate_multi_label(
+    labels: list[list[float]],
+    chances: list[list[float]],
+    slices: dict[str, list[str]] | None = None,
+    threshold: float = 0.5,
+) -> Summary:
+    evaluation = Evaluation({"tags": MultiLabel(3, threshold)}, list(slices or {}))
+    evaluation.update({"tags": labels}, {"tags": chances}, slices=slices)
+    return evaluation.result().tasks["tags"]
 
 
 def test_worked_by_hand() -> None:

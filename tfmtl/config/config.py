@@ -5,8 +5,10 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from tfmtl.config.base import Spec
+from tfmtl.config.bulk_inference import BulkInference
 from tfmtl.config.checks import (
     check_balancer,
+    check_bulk_inference,
     check_early_stopping,
     check_features,
     check_gate,
@@ -14,6 +16,7 @@ from tfmtl.config.checks import (
     check_sampling,
     check_sources,
     check_tasks,
+    check_tuner,
     check_validation,
     check_windows,
 )
@@ -21,6 +24,7 @@ from tfmtl.config.evaluation import Evaluation, Rule
 from tfmtl.config.feature_base import Name
 from tfmtl.config.features import Features
 from tfmtl.config.model import Model
+from tfmtl.config.pipeline import Pipeline
 from tfmtl.config.sampling import Resampling, Sampling
 from tfmtl.config.source import Source
 from tfmtl.config.tasks import (
@@ -35,6 +39,7 @@ from tfmtl.config.tasks import (
     Task,
 )
 from tfmtl.config.training import Split, Training
+from tfmtl.config.tuner import Tuner
 from tfmtl.config.validation import Validation
 from tfmtl.config.windows import ROWS
 
@@ -54,11 +59,14 @@ class Config(Spec):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 7
     source: Source
+    pipeline: Pipeline = Pipeline()
     features: Features
     scenario: Scenario | None = None
     tasks: Annotated[dict[Name, Task], Field(min_length=1)]
     model: Model = Model()
     training: Training = Training()
+    tuner: Tuner | None = None
+    """A search for better values of the other keys, before the model is trained."""
     split: Split = Split()
     validation: Validation = Validation()
     sampling: Sampling = Sampling()
@@ -66,6 +74,8 @@ class Config(Spec):
     evaluation: Evaluation = Evaluation()
     gate: list[Rule] = []
     serving: Serving = Serving()
+    bulk_inference: BulkInference | None = None
+    """What the model is asked for in bulk when it is blessed."""
 
     @property
     def served_name(self) -> str:
@@ -108,6 +118,11 @@ class Config(Spec):
             if isinstance(task, BinaryTask | RegressionTask) and task.ranking_loss:
                 return task.ranking_loss.group
         return None
+
+    @property
+    def query_group(self) -> list[str] | None:
+        """Columns that say which rows belong to one query, for NDCG."""
+        return self.evaluation.query or self.ranking_group
 
     @property
     def label_columns(self) -> dict[str, RankingTask | None]:
@@ -164,4 +179,6 @@ class Config(Spec):
         check_validation(self)
         check_early_stopping(self)
         check_balancer(self)
+        check_bulk_inference(self)
+        check_tuner(self)
         return self

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from tfmtl.config.base import Spec
-from tfmtl.config.evaluation import LOWER_IS_BETTER
+from tfmtl.config.evaluation import is_lower_better
 
 
 class EarlyStopping(Spec):
@@ -30,4 +30,4 @@ class EarlyStopping(Spec):
     @property
     def lower_is_better(self) -> bool:
         """The direction of the metric."""
-        return self.metric in LOWER_IS_BETTER
+        return is_lower_better(self.metric)

@@ -44,7 +44,12 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Config:
         raise ConfigError(f"config {path}: expected a mapping, got {type(raw).__name__}")
     for override in overrides:
         _override(raw, override)
-    return parse(raw, f"config {path}")
+    config = parse(raw, f"config {path}")
+    if not config.pipeline.components:
+        return config
+    # Their paths are relative to the file's directory, which nobody knows later.
+    located = config.pipeline.located(path.parent)
+    return config.model_copy(update={"pipeline": located})
 
 
 def parse(raw: dict[str, Any], where: str = "config") -> Config:
@@ -52,7 +57,7 @@ def parse(raw: dict[str, Any], where: str = "config") -> Config:
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {_one_line(error)}") from None
+        raise ConfigError(f"{where}: {one_line(error)}") from None
 
 
 def dump(config: Config) -> str:
@@ -101,7 +106,7 @@ def _index(items: list[Any], part: str, key: str) -> int:
     return int(part)
 
 
-def _one_line(error: ValidationError) -> str:
+def one_line(error: ValidationError) -> str:
     """The first problem, named by its key, and how many more there are."""
     problems = error.errors()
     first = problems[0]

@@ -43,6 +43,9 @@ class Training(Spec):
     tensorboard: bool | str = False
     """Writes every epoch's figures for TensorBoard: `true` to `tensorboard/` in the run's
     directory, a path to there."""
+    gradient_cosines: Annotated[int, Field(ge=0)] = 0
+    """How often an epoch measures whether tasks and scenarios pull the same way: the cosines of
+    their gradients, on some training rows, into the model's history."""
     strategy: Literal["none", "mirrored", "multi_worker"] = "none"
     """`multi_worker` trains in several processes, a part of every batch in each: `batch_size` is
     that of all together, and the result the same but for rounding. `mirrored` takes one device."""

@@ -12,43 +12,61 @@ from tfmtl.evaluation.binary import (
     normalized_entropy,
     pr_auc,
 )
-from tfmtl.evaluation.gate import Outcome, Rule, Verdict, check
+from tfmtl.evaluation.concentration import coverage, gini, list_counts
+from tfmtl.evaluation.gate import check
+from tfmtl.evaluation.queries import ndcg_by_query
 from tfmtl.evaluation.ranks import ranks
 from tfmtl.evaluation.regression import mae, rmse
 from tfmtl.evaluation.retrieval import mrr, ndcg_at, recall_at
-from tfmtl.evaluation.slices import Figures, Summary, summarize
-from tfmtl.evaluation.tasks import (
-    evaluate_binary,
-    evaluate_multi_class,
-    evaluate_multi_label,
-    evaluate_regression,
-    evaluate_retrieval,
+from tfmtl.evaluation.slices import Difference, Differences, Figures, Summary
+from tfmtl.evaluation.streaming.evaluation import Evaluation
+from tfmtl.evaluation.streaming.kinds import (
+    Binary,
+    Kind,
+    MultiClass,
+    MultiLabel,
+    Regression,
+    Retrieval,
 )
+from tfmtl.evaluation.streaming.result import Result, differences
+from tfmtl.evaluation.tops import top_items
+from tfmtl.evaluation.verdicts import Bounds, Outcome, Rule, Verdict
 
 __all__ = [
+    "Binary",
+    "Bounds",
+    "Difference",
+    "Differences",
+    "Evaluation",
     "Figures",
+    "Kind",
+    "MultiClass",
+    "MultiLabel",
     "Outcome",
+    "Regression",
+    "Result",
+    "Retrieval",
     "Rule",
     "Summary",
     "Verdict",
     "auc",
     "calibration",
     "check",
+    "coverage",
+    "differences",
     "ece",
-    "evaluate_binary",
-    "evaluate_multi_class",
-    "evaluate_multi_label",
-    "evaluate_regression",
-    "evaluate_retrieval",
     "gauc",
+    "gini",
+    "list_counts",
     "log_loss",
     "mae",
     "mrr",
     "ndcg_at",
+    "ndcg_by_query",
     "normalized_entropy",
     "pr_auc",
     "ranks",
     "recall_at",
     "rmse",
-    "summarize",
+    "top_items",
 ]

@@ -16,10 +16,15 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from tfmtl.evaluation._areas import calibration_error, equal_mass, precision_area, roc_area
+from tfmtl.evaluation._groups import group_areas
 from tfmtl.evaluation._rows import Flags, Floats, counted, group_codes, run_flags
 
 # About the distance from 1 to the nearest float32, below which a model cannot say how sure it is.
 _CLIP = 1e-7
+
+ECE_BINS = 20
+"""Bins of the expected calibration error."""
 
 
 def auc(
@@ -36,8 +41,8 @@ def auc(
     labels, predictions, weights, _ = _scored(labels, predictions, weights)
     if np.isnan(predictions).any():
         return math.nan
-    by_group, _ = _group_auc(labels, predictions, weights, np.zeros(labels.size, np.intp))
-    return float(by_group[0]) if by_group.size else math.nan
+    hits, others, _ = _by_score(labels, predictions, weights)
+    return float(roc_area(hits, others))
 
 
 def gauc(
@@ -65,7 +70,13 @@ def gauc(
     if np.isnan(predictions).any():
         return math.nan
     codes = group_codes(groups, kept.size)[kept]
-    by_group, group_weights = _group_auc(labels, predictions, weights, codes)
+    order = np.lexsort((predictions, codes))
+    by_group, group_weights = group_areas(
+        codes[order],
+        predictions[order],
+        (weights * labels)[order],
+        (weights * (1 - labels))[order],
+    )
     defined = ~np.isnan(by_group)
     return _ratio((by_group * group_weights)[defined].sum(), group_weights[defined].sum())
 
@@ -82,14 +93,10 @@ def pr_auc(
         0.8333
     """
     labels, predictions, weights, _ = _scored(labels, predictions, weights)
-    positives = (weights * labels).sum()
-    if np.isnan(predictions).any() or not 0 < positives < weights.sum():
+    if np.isnan(predictions).any():
         return math.nan
-    order = np.argsort(-predictions)
-    starts = np.flatnonzero(run_flags(predictions[order]))
-    hits = np.add.reduceat((weights * labels)[order], starts)
-    shown = np.add.reduceat(weights[order], starts)
-    return float(hits @ (np.cumsum(hits) / np.cumsum(shown)) / positives)
+    hits, others, _ = _by_score(labels, predictions, weights)
+    return float(precision_area(hits, others))
 
 
 def log_loss(
@@ -104,9 +111,14 @@ def log_loss(
         0.6931
     """
     labels, predictions, weights = _probable(labels, predictions, weights)
-    clipped = np.clip(predictions, _CLIP, 1 - _CLIP)
-    losses = -(labels * np.log(clipped) + (1 - labels) * np.log1p(-clipped))
-    return _ratio((weights * losses).sum(), weights.sum())
+    return _ratio((weights * clipped_losses(labels, predictions)).sum(), weights.sum())
+
+
+def clipped_losses(labels: npt.NDArray, predictions: npt.NDArray) -> Floats:
+    """Cross entropy of each row in nats `[n]`."""
+    clipped = np.clip(predictions.astype(np.float64, copy=False), _CLIP, 1 - _CLIP)
+    losses: Floats = -(labels * np.log(clipped) + (1 - labels) * np.log1p(-clipped))
+    return losses
 
 
 def normalized_entropy(
@@ -135,7 +147,7 @@ def ece(
     labels: npt.ArrayLike,
     predictions: npt.ArrayLike,
     weights: npt.ArrayLike | None = None,
-    bins: int = 20,
+    bins: int = ECE_BINS,
 ) -> float:
     """Expected calibration error: `sum_b W_b / W |mean prediction_b - mean label_b|`.
 
@@ -153,15 +165,9 @@ def ece(
         0.125
     """
     labels, predictions, weights = _probable(labels, predictions, weights)
-    order = np.argsort(predictions)
-    labels, predictions, weights = labels[order], predictions[order], weights[order]
-    flags = run_flags(predictions)
-    mass = np.add.reduceat(weights, np.flatnonzero(flags)) if weights.size else weights
-    middles = np.cumsum(mass) - mass / 2
-    bin_of_run = np.floor(middles * bins / weights.sum()).astype(np.intp)
-    bin_of_row = bin_of_run[np.cumsum(flags) - 1]
-    gaps = np.bincount(bin_of_row, weights * (predictions - labels), minlength=bins)
-    return _ratio(np.abs(gaps).sum(), weights.sum())
+    hits, others, promised = _by_score(labels, predictions, weights)
+    mass = hits + others
+    return float(calibration_error(promised - hits, equal_mass(mass, bins), mass.sum()))
 
 
 def calibration(
@@ -185,7 +191,7 @@ def _scored(
     labels: npt.ArrayLike, predictions: npt.ArrayLike, weights: npt.ArrayLike | None
 ) -> tuple[Floats, Floats, Floats, Flags]:
     rows = counted(labels, predictions, weights)
-    _check_unit("labels", rows[0])
+    check_unit("labels", rows[0])
     return rows
 
 
@@ -193,37 +199,30 @@ def _probable(
     labels: npt.ArrayLike, predictions: npt.ArrayLike, weights: npt.ArrayLike | None
 ) -> tuple[Floats, Floats, Floats]:
     labels, predictions, weights, _ = _scored(labels, predictions, weights)
-    _check_unit("predictions", predictions)
+    check_unit("predictions", predictions)
     return labels, predictions, weights
 
 
-def _check_unit(name: str, values: Floats) -> None:
+def check_unit(name: str, values: npt.NDArray) -> None:
+    """Says what is wrong with values.
+
+    Raises:
+        ValueError: if one is not in [0, 1] or NaN.
+    """
     if ((values < 0) | (values > 1)).any():
         raise ValueError(
             f"`{name}` should lie in [0, 1]. Received values from {values.min()} to {values.max()}"
         )
 
 
-def _group_auc(
-    labels: Floats, predictions: Floats, weights: Floats, groups: npt.NDArray
-) -> tuple[Floats, Floats]:
-    """AUC `[g]` of each group, `nan` for one without both classes, and the groups' weights `[g]`.
-
-    One sort by group and score; in each run of tied rows, every positive beats the negatives of the
-    runs before it in its group and half of the negatives of its own.
-    """
-    order = np.lexsort((predictions, groups))
-    groups, predictions = groups[order], predictions[order]
-    group_of_row = np.cumsum(run_flags(groups)) - 1
-    starts = np.flatnonzero(run_flags(groups, predictions))
-    positives = np.add.reduceat((weights * labels)[order], starts)
-    negatives = np.add.reduceat((weights * (1 - labels))[order], starts)
-    group = group_of_row[starts]
-    all_positives, all_negatives = np.bincount(group, positives), np.bincount(group, negatives)
-    earlier_groups = np.cumsum(all_negatives) - all_negatives
-    below = np.cumsum(negatives) - negatives - earlier_groups[group]
-    won = np.bincount(group, positives * (below + negatives / 2))
-    pairs = all_positives * all_negatives
-    undefined = np.full(pairs.size, math.nan)
-    by_group: Floats = np.divide(won, pairs, out=undefined, where=pairs > 0)
-    return by_group, np.asarray(all_positives + all_negatives, np.float64)
+def _by_score(
+    labels: Floats, predictions: Floats, weights: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """By distinct prediction, ascending: weight of positives and negatives, sum of predictions."""
+    order = np.argsort(predictions)
+    if not order.size:
+        return order.astype(np.float64), order.astype(np.float64), order.astype(np.float64)
+    starts = np.flatnonzero(run_flags(predictions[order]))
+    amounts = weights * labels, weights * (1 - labels), weights * predictions
+    hits, others, promised = (np.add.reduceat(amount[order], starts) for amount in amounts)
+    return hits, others, promised

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from tfmtl.evaluation._rows import Flags, Floats, Ints, row_weights
 
 # About the distance from 1 to the nearest float32, below which a model cannot say how sure it is.
-_CLIP = 1e-7
+CLIP = 1e-7
 
 
 def counted_classes(
@@ -37,14 +37,23 @@ def counted_classes(
         )
     row_weight = row_weights(weights, len(found))
     kept = ~np.isnan(found) & (row_weight > 0)
-    classes = found[kept].astype(np.intp)
-    wrong = (classes != found[kept]) | (classes < 0) | (classes >= likely.shape[1])
+    return checked_classes(found[kept], likely.shape[1]), likely[kept], row_weight[kept], kept
+
+
+def checked_classes(labels: Floats, classes: int) -> Ints:
+    """Labels `[n]` as numbers of classes.
+
+    Raises:
+        ValueError: if a label is no number of a class.
+    """
+    found = labels.astype(np.intp)
+    wrong = (found != labels) | (found < 0) | (found >= classes)
     if wrong.any():
         raise ValueError(
-            f"`labels` should be numbers of classes, 0 to {likely.shape[1] - 1}. "
-            f"Received: {found[kept][wrong][0]:g}"
+            f"`labels` should be numbers of classes, 0 to {classes - 1}. "
+            f"Received: {labels[wrong][0]:g}"
         )
-    return classes, likely[kept], row_weight[kept], kept
+    return found
 
 
 def accuracy(
@@ -111,4 +120,4 @@ def log_loss(
     if not y.size or np.isnan(p).any():
         return math.nan
     likely = p[np.arange(y.size), y]
-    return float(np.average(-np.log(np.maximum(likely, _CLIP)), weights=w))
+    return float(np.average(-np.log(np.maximum(likely, CLIP)), weights=w))

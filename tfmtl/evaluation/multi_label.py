@@ -34,14 +34,24 @@ def counted_labels(
             f"Received: {found.shape} and {likely.shape}"
         )
     known = ~np.isnan(found)
-    if not np.isin(found[known], (0, 1)).all():
-        raise ValueError(
-            f"`labels` should be 0, 1 or NaN. Received values from {found[known].min():g} "
-            f"to {found[known].max():g}"
-        )
+    check_labels(found)
     row_weight = row_weights(weights, len(found))
     kept = known.any(axis=1) & (row_weight > 0)
     return found[kept], likely[kept], row_weight[kept], kept
+
+
+def check_labels(labels: npt.NDArray) -> None:
+    """Says what is wrong with labels.
+
+    Raises:
+        ValueError: if one is not 0, 1 or NaN.
+    """
+    known = labels[~np.isnan(labels)]
+    if not ((known == 0) | (known == 1)).all():
+        raise ValueError(
+            f"`labels` should be 0, 1 or NaN. Received values from {known.min():g} "
+            f"to {known.max():g}"
+        )
 
 
 def micro_f1(

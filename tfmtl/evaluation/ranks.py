@@ -67,14 +67,8 @@ def ranks(
         >>> ranks([[1.0], [1.0]], items, [1, 2], exclude=([0, 1, 3], [0, 0, 3])).tolist()
         [1.0, 2.0]
     """
-    queries = np.asarray(query_vectors, np.float32)
-    items = np.asarray(item_vectors, np.float32)
+    queries, items = checked_vectors(query_vectors, item_vectors)
     wanted = np.asarray(positives, np.intp)
-    if queries.ndim != 2 or items.ndim != 2 or queries.shape[1] != items.shape[1]:
-        raise ValueError(
-            "`query_vectors` and `item_vectors` should have shapes [q, d] and [n, d]. "
-            f"Received: {queries.shape} and {items.shape}"
-        )
     if wanted.shape != queries.shape[:1]:
         raise ValueError(
             f"`positives` should have shape ({len(queries)},). Received: {wanted.shape}"
@@ -82,10 +76,7 @@ def ranks(
     if batch < 1 or batch % 8:
         raise ValueError(f"`batch` should be a multiple of 8. Received: {batch}")
     _check_indices("positives", wanted, len(items))
-    if exclude is None:
-        indptr, indices = np.zeros(len(queries) + 1, np.intp), np.zeros(0, np.intp)
-    else:
-        indptr, indices = _checked_csr(exclude, len(queries), len(items))
+    indptr, indices = checked_csr(exclude, len(queries), len(items))
 
     found = np.full(len(queries), math.nan)
     if not np.isfinite(items).all():
@@ -122,7 +113,32 @@ def _thresholds(queries: npt.NDArray[np.float32], positives: npt.NDArray[np.floa
         return Thresholds(positive - slack, positive + slack)
 
 
-def _checked_csr(exclude: Csr, queries: int, items: int) -> tuple[Ints, Ints]:
+def checked_vectors(
+    query_vectors: npt.ArrayLike, item_vectors: npt.ArrayLike
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Vectors as float32, `[q, d]` and `[n, d]`.
+
+    Raises:
+        ValueError: if these are not their shapes.
+    """
+    queries = np.asarray(query_vectors, np.float32)
+    items = np.asarray(item_vectors, np.float32)
+    if queries.ndim != 2 or items.ndim != 2 or queries.shape[1] != items.shape[1]:
+        raise ValueError(
+            "`query_vectors` and `item_vectors` should have shapes [q, d] and [n, d]. "
+            f"Received: {queries.shape} and {items.shape}"
+        )
+    return queries, items
+
+
+def checked_csr(exclude: Csr | None, queries: int, items: int) -> tuple[Ints, Ints]:
+    """Offsets `[q + 1]` and indices of the items to leave out; of None, no items.
+
+    Raises:
+        ValueError: if offsets do not fit together, or an index is no item.
+    """
+    if exclude is None:
+        return np.zeros(queries + 1, np.intp), np.zeros(0, np.intp)
     indptr, indices = (np.asarray(part, np.intp) for part in exclude)
     if (
         indptr.shape != (queries + 1,)

@@ -26,7 +26,7 @@ from tfmtl.models.inputs import Inputs
 from tfmtl.preprocessing import columns
 from tfmtl.preprocessing.tables import RESERVED
 from tfmtl.scenario_nets import build_scenario_net
-from tfmtl.trunks import build_trunk
+from tfmtl.trunks import GatedTrunk, build_trunk
 
 Tensors = Mapping[str, tf.Tensor]
 Head = RankingHead | MultiClassHead | MultiLabelHead
@@ -107,14 +107,21 @@ class RankingNetwork(keras.layers.Layer):
             The shared representation, for which the tasks compete, and a structure of the tensors
             else that `by_task` reads.
         """
+        features, situation = self._adapted(inputs, encoded, training)
+        with keras.name_scope(self.trunk.name):
+            shared, own = self.trunk.shared(features, training)
+        return shared, (own, situation)
+
+    def _adapted(
+        self, inputs: Tensors, encoded: Tensors, training: bool
+    ) -> tuple[tf.Tensor, Situation | None]:
+        """What the trunk reads, and where the rows come from."""
         features = self._features(encoded)
         situation = self._situation(inputs, encoded, features)
         if situation is not None:
             features = self.scenario_net(features, situation, training=training)
             situation = situation._replace(adapted=features)
-        with keras.name_scope(self.trunk.name):
-            shared, own = self.trunk.shared(features, training)
-        return shared, (own, situation)
+        return features, situation
 
     def by_task(
         self, inputs: Tensors, shared: list[tf.Tensor], own: Any, training: bool = False
@@ -135,6 +142,21 @@ class RankingNetwork(keras.layers.Layer):
             if task in self.factorised:
                 scores[task] += self.factorised[task](*(inputs[name] for name in self._ids))
         return self.funnel(scores, representations) if self.funnel else scores
+
+    def gates(
+        self, inputs: Tensors, encoded: Tensors
+    ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """How rows divide themselves among experts.
+
+        Returns:
+            Shares of the trunk's experts by task, `{task: [batch, experts]}` in the order of
+            `trunk.experts_by_task`, and those of the scenario net's experts by gate, in the order
+            of `scenario_net.experts_by_gate`; both empty where there are no gates.
+        """
+        features, situation = self._adapted(inputs, encoded, training=False)
+        of_trunk = self.trunk.gates(features) if isinstance(self.trunk, GatedTrunk) else {}
+        of_net = self.scenario_net.shares(situation) if situation is not None else {}
+        return of_trunk, of_net
 
     def call(
         self, inputs: Tensors, encoded: Tensors, training: bool = False

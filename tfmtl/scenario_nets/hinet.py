@@ -35,9 +35,13 @@ class SubExpertIntegration(keras.layers.Layer):
         """Sublayers build themselves when they are first called."""
         self.built = True
 
+    def shares(self, features: tf.Tensor) -> tf.Tensor:
+        """`g(x)`, float32 `[batch, experts]`."""
+        return tf.nn.softmax(tf.cast(self.gate(features), tf.float32), axis=1)
+
     def call(self, features: tf.Tensor, training: bool = False) -> tf.Tensor:
-        weights = tf.nn.softmax(tf.cast(self.gate(features), tf.float32), axis=1)
-        return mix(weights, [expert(features, training=training) for expert in self.experts])
+        experts = [expert(features, training=training) for expert in self.experts]
+        return mix(self.shares(features), experts)
 
 
 class HiNet(ScenarioNet):
@@ -109,6 +113,22 @@ class HiNet(ScenarioNet):
         members = membership(situation.scenario, self.scenarios)
         own, unknown = members[:, :-1], members[:, -1:]
         return tf.nn.softmax(tf.cast(logits, tf.float32), axis=1) * (1 - own) * (1 - unknown)
+
+    @property
+    def experts_by_gate(self) -> dict[str, list[str]]:
+        """Sub-experts of the shared expert, sub-experts of the row's own, and who else is heard."""
+        experts = [expert.name for expert in self.shared.experts]
+        scenarios = [expert.name for expert in self.own]
+        return {"shared": experts, "own": experts, "others": scenarios}
+
+    def shares(self, situation: Situation) -> dict[str, tf.Tensor]:
+        members = membership(situation.scenario, self.scenarios)
+        own = [expert.shares(situation.features) for expert in self.own]
+        return {
+            "shared": self.shared.shares(situation.features),
+            "own": mix(members, own),
+            "others": self.others(situation),
+        }
 
     def call(self, features: tf.Tensor, situation: Situation, training: bool = False) -> tf.Tensor:
         shared = self.shared(features, training=training)

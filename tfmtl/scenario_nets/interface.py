@@ -58,6 +58,16 @@ class ScenarioNet(keras.layers.Layer):
         """Maps features `[batch, any]` to features `[batch, any other]`."""
         return features
 
+    @property
+    def experts_by_gate(self) -> dict[str, list[str]]:
+        """Names of the experts that each gate of the net chooses between, for reports to read."""
+        return {}
+
+    def shares(self, situation: Situation) -> dict[str, tf.Tensor]:
+        """How much every expert counts: `{gate: [batch, experts]}`, float32, in the order of
+        `experts_by_gate`."""
+        return {}
+
     def tower(self, task: str, units: Sequence[int]) -> keras.layers.Layer:
         """Builds the tower of one task, which is called as a `TaskTower` is."""
         return TaskTower(units, self.dtype_policy.name, name=f"tower_{task}")

@@ -96,6 +96,16 @@ class SarNet(ScenarioNet):
         absent = (scenario == self.scenarios)[:, None] & own
         return tf.nn.softmax(tf.where(absent, logits.dtype.min, logits), axis=1)
 
+    @property
+    def experts_by_gate(self) -> dict[str, list[str]]:
+        own = self.gate.units - len(self.shared_experts)
+        shared = [expert.name for expert in self.shared_experts]
+        return {"experts": [*shared, *(f"own_expert_{i}" for i in range(own))]}
+
+    def shares(self, situation: Situation) -> dict[str, tf.Tensor]:
+        rows = self.transform(situation.features, situation.scenario)
+        return {"experts": self.gates(rows, situation.scenario)}
+
     def call(self, features: tf.Tensor, situation: Situation, training: bool = False) -> tf.Tensor:
         rows = self.transform(features, situation.scenario)
         count = self.gate.units - len(self.shared_experts)

@@ -8,8 +8,12 @@ from typing import Any
 from tfmtl.config import Config
 from tfmtl.models.saved import save_model
 from tfmtl.training.finetuning import finetune
+from tfmtl.training.gate_use import gate_use
 from tfmtl.training.trainer import Trained, train
 from tfmtl.training.watch import OnBatch, silent
+
+HISTORY = "history.json"
+GATES = "gates.json"
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,10 @@ def make_model(
 ) -> Outcome:
     """Trains a model in this process and writes it with its history.
 
+    Beside the model lie `history.json`, the figures of every epoch and, where the configuration
+    wants them, the gradients' cosines, and `gates.json`, how tasks and scenarios use the experts,
+    where there are any.
+
     Args:
         config: the configuration.
         transformed: Transform's artifact.
@@ -57,9 +65,16 @@ def make_model(
         )
     if output is not None:
         save_model(trained.model, output, transformed)
-        history = json.dumps({"epochs": trained.epochs}, indent=2)
-        (output / "history.json").write_text(history, encoding="utf-8")
+        cosines = {"cosines": trained.cosines} if trained.cosines else {}
+        _write({"epochs": trained.epochs, **cosines}, output / HISTORY)
+        use = gate_use(trained.model, transformed)
+        if use:
+            _write(use, output / GATES)
     return Outcome(_summary(trained), anew)
+
+
+def _write(content: dict[str, Any], path: Path) -> None:
+    path.write_text(json.dumps(content, indent=2), encoding="utf-8")
 
 
 def _summary(trained: Trained) -> dict[str, Any]:

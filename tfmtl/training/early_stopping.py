@@ -11,7 +11,7 @@ import numpy as np
 from tfmtl.config import ConfigError
 from tfmtl.config.early_stopping import EarlyStopping as Spec
 from tfmtl.models.multi_task import MultiTaskModel
-from tfmtl.training.evaluating import evaluate_model
+from tfmtl.training.evaluating import measure as measure_model
 
 
 def objective_name(spec: Spec) -> str:
@@ -28,8 +28,10 @@ def measure(spec: Spec, model: MultiTaskModel, transformed: Path) -> dict[str, f
     if spec.metric == "loss":
         return {}
     assert spec.task is not None
-    summaries = evaluate_model(model, model.config, transformed, "validation")
-    value = summaries[spec.task]["overall"].get(spec.metric)
+    found = measure_model(
+        model, model.config, transformed, "validation", only=[spec.task], in_full=False
+    )
+    value = found.tasks[spec.task]["overall"].get(spec.metric)
     if value is None:
         raise ConfigError(
             f"training.early_stopping: the validation rows do not determine {spec.metric} of task "

@@ -1,6 +1,7 @@
 """Which rows of examples belong together, for losses on their order."""
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -12,14 +13,19 @@ _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
 def group_columns(config: Config) -> list[str]:
-    """Columns of examples of which the rows of a group have equal values; none without groups."""
+    """Columns of examples of which the rows of a ranking loss's group have equal values; none
+    without groups."""
+    return kept_columns(config, config.ranking_group or [])
+
+
+def kept_columns(config: Config, names: Sequence[str]) -> list[str]:
+    """Columns of examples that keep raw columns apart: those of the log's user and time, and of
+    features of one id."""
     log = config.source.log
     single = Vocabular | HashedFeature | TextFeature
-    names = {f.raw: f.name for f in config.features if isinstance(f, single)}
-    names |= {
-        raw: name for raw, name in ((log.user, columns.USER), (log.time, columns.TIME)) if raw
-    }
-    return [names[column] for column in config.ranking_group or []]
+    kept = {f.raw: f.name for f in config.features if isinstance(f, single)}
+    kept |= {raw: name for raw, name in ((log.user, columns.USER), (log.time, columns.TIME)) if raw}
+    return [kept[name] for name in names]
 
 
 def group_codes(table: pa.Table, names: list[str]) -> np.ndarray:

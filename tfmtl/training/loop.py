@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tfmtl.models.multi_task import MultiTaskModel
 from tfmtl.training.checkpoints import Checkpoint, Due, state_of
+from tfmtl.training.cosines import Cosines
 from tfmtl.training.early_stopping import EarlyStopping, measure
 from tfmtl.training.event_files import EventFiles
 from tfmtl.training.examples import read_examples
@@ -68,6 +69,7 @@ class Loop:
                 transformed / "validation", model.config, shuffle=False
             )
         self._learn, self._measure = learning(model, strategy), measuring(model)
+        self.cosines = Cosines(model, transformed / "train", self._batches)
         self._callbacks = keras.callbacks.CallbackList(
             [watch, *callbacks],
             model=model,
@@ -118,6 +120,7 @@ class Loop:
             seen = self._learn(iterator)
             self.watch.check(batch, seen.figures)
             place.means.add(seen)
+            self.cosines.after(place.epoch, batch)
             self._callbacks.on_train_batch_end(batch, place.means.result())
             if self.model.stop_training:
                 return
@@ -148,6 +151,7 @@ class Loop:
             "weights": place.means.weights,
             "seconds": self.watch.elapsed,
             "epochs": self.watch.epochs,
+            "cosines": self.cosines.records,
             "stopping": self.stopping.state() if self.stopping else None,
         }
         self._checkpoint.write(progress, self.stopping.kept if self.stopping else ())
@@ -160,6 +164,7 @@ class Loop:
         progress, kept = found
         means = Means(progress["sums"], progress["weights"])
         self.watch.epochs, self.watch.seconds = progress["epochs"], progress["seconds"]
+        self.cosines.records = progress["cosines"]
         if self.stopping:
             self.stopping.resume(progress["stopping"], kept)
         return Place(progress["epoch"], progress["batch"], means)

@@ -1,8 +1,9 @@
 """Trains a model on Transform's examples."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import keras
 import pyarrow.dataset as ds
@@ -32,11 +33,13 @@ class Trained:
         model: the model, of the best epoch where training stops early.
         epochs: what every epoch showed.
         best: number of the epoch whose model it is, from 1.
+        cosines: of the gradients, as `Cosines` records them, where the configuration wants them.
     """
 
     model: MultiTaskModel
     epochs: list[dict[str, float]]
     best: int
+    cosines: list[dict[str, Any]] = field(default_factory=list)
 
 
 def train(
@@ -113,7 +116,8 @@ def fit(
         model, transformed, watch, callbacks, strategy, work, logs if spec.tensorboard else None
     )
     loop.run()
-    return Trained(model, watch.epochs, loop.stopping.epoch if loop.stopping else spec.epochs)
+    best = loop.stopping.epoch if loop.stopping else spec.epochs
+    return Trained(model, watch.epochs, best, loop.cosines.records)
 
 
 def steps_of(config: Config, transformed: Path) -> int:

@@ -1,6 +1,6 @@
 """Examples made for one model, as another model would have made them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -123,22 +123,21 @@ class Translation:
         return result
 
 
-def in_classes_of(directory: Path, model: Path, task: str, probabilities: np.ndarray) -> np.ndarray:
-    """A model's probabilities in the order of the examples' classes, 0 for those it lacks.
+def in_classes_of(directory: Path, model: Path, task: str) -> Callable[[np.ndarray], np.ndarray]:
+    """Puts a model's probabilities in the order of the examples' classes, 0 for those it lacks.
 
     Args:
         directory: the vocabularies the examples were made with.
         model: directory of the model.
         task: a task of classes that both have.
-        probabilities: `[n, classes]` of the model.
 
     Returns:
-        `[n, classes]` of the examples.
+        A function from `[n, classes]` of the model to `[n, classes]` of the examples.
     """
     name = label_vocabulary(task)
     own = {value: place for place, value in enumerate(read_vocabulary(model, name))}
     places = np.array([own.get(value, -1) for value in read_vocabulary(directory, name)])
-    return np.where(places < 0, np.float32(0), probabilities[:, places])
+    return lambda found: np.where(places < 0, np.float32(0), found[:, places])
 
 
 def _behaviours(config: Config, other: Config) -> dict[str, np.ndarray]:

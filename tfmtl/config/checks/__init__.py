@@ -1,16 +1,19 @@
 """Checks that need more than one part of the configuration, by the part they are about."""
 
 from tfmtl.config.checks.balancers import check_balancer
+from tfmtl.config.checks.bulk_inference import check_bulk_inference
 from tfmtl.config.checks.features import check_features, check_log
 from tfmtl.config.checks.objectives import check_early_stopping, check_gate
 from tfmtl.config.checks.sampling import check_sampling
 from tfmtl.config.checks.sources import check_sources
 from tfmtl.config.checks.tasks import check_tasks
+from tfmtl.config.checks.tuner import check_tuner
 from tfmtl.config.checks.validation import check_validation
 from tfmtl.config.checks.windows import check_windows
 
 __all__ = [
     "check_balancer",
+    "check_bulk_inference",
     "check_early_stopping",
     "check_features",
     "check_gate",
@@ -18,6 +21,7 @@ __all__ = [
     "check_sampling",
     "check_sources",
     "check_tasks",
+    "check_tuner",
     "check_validation",
     "check_windows",
 ]

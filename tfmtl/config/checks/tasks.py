@@ -82,23 +82,30 @@ def _check_funnel(config: "Config") -> None:
 
 
 def _check_groups(config: "Config") -> None:
-    single = Vocabular | HashedFeature | TextFeature
-    known = [f.raw for f in config.features if isinstance(f, single)]
-    known += [c for c in (config.source.log.user, config.source.log.time) if c]
+    if config.evaluation.query:
+        _check_kept(config, "evaluation.query", config.evaluation.query)
     for name, task in config.tasks.items():
         if not isinstance(task, BinaryTask | RegressionTask) or not task.ranking_loss:
             continue
         key, group = f"tasks.{name}.ranking_loss.group", task.ranking_loss.group
-        for column in group:
-            if column not in known:
-                raise ValueError(
-                    f"{key}: '{column}' is not kept in examples; choose among "
-                    f"{', '.join(dict.fromkeys(known))}"
-                )
+        _check_kept(config, key, group)
         if group != config.ranking_group:
             raise ValueError(
                 f"{key}: rows can be put together in one way only, and another task has "
                 f"{config.ranking_group}; got {group}"
+            )
+
+
+def _check_kept(config: "Config", key: str, group: list[str]) -> None:
+    """Whether the columns that tell which rows belong together are kept in examples."""
+    single = Vocabular | HashedFeature | TextFeature
+    known = [f.raw for f in config.features if isinstance(f, single)]
+    known += [c for c in (config.source.log.user, config.source.log.time) if c]
+    for column in group:
+        if column not in known:
+            raise ValueError(
+                f"{key}: '{column}' is not kept in examples; choose among "
+                f"{', '.join(dict.fromkeys(known))}"
             )
 
 

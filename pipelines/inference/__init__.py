@@ -1,0 +1,1 @@
+"""Bulk inference: a model's answers for whole tables, by Beam's RunInference, as Parquet."""
