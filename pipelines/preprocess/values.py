@@ -163,6 +163,6 @@ def _whole_as_integers(values: pa.Array) -> pa.Array:
     if pa.types.is_float16(values.type):
         values = values.cast(pa.float32())
     values = pc.if_else(pc.is_nan(values), None, values)
-    whole = pc.and_(pc.equal(values, pc.round(values)), pc.less(pc.abs(values), _EXACT))
+    whole = pc.and_(pc.equal(values, pc.round(values)), pc.less_equal(pc.abs(values), _EXACT))
     integers = pc.if_else(whole, values, None).cast(pa.int64(), safe=False).cast(pa.string())
     return pc.coalesce(integers, values.cast(pa.string()))

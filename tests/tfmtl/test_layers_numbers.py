@@ -96,6 +96,12 @@ def test_bins_of_no_width_are_steps() -> None:
     assert found.numpy().tolist() == [[0, 0, 0, 0], [1, 1, 1, 1], [1, 1, 1, 1]]
 
 
+def test_a_bin_of_next_to_no_width_is_a_step() -> None:
+    layer = PiecewiseLinear(bins=2, dim=1)
+    layer.adapt(np.array([0.0, 1e-38, 1.0]))
+    assert layer.shares(tf.constant([-1.0, 0.5])).numpy().tolist() == [[0, 0], [1, 0.5]]
+
+
 @settings(max_examples=50, deadline=None)
 @given(
     values=st.lists(st.floats(-50, 50, width=32), min_size=1, max_size=30),

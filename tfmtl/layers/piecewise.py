@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+_NARROWEST = 1e-6
+
 
 class PiecewiseLinear(keras.layers.Layer):
     """Embeds a number by how much of every bin lies below it.
@@ -58,9 +60,16 @@ class PiecewiseLinear(keras.layers.Layer):
         self.built = True
 
     def adapt(self, values: np.ndarray) -> None:
-        """Sets the bounds to quantiles: `b_t` is the `t / T` quantile of the values `[n]`."""
+        """Sets the bounds to quantiles: `b_t` is the `t / T` quantile of the values `[n]`.
+
+        A bin narrower than 1e-6 gets no width: a division by next to nothing is infinite.
+        """
         levels = np.linspace(0.0, 1.0, self.bounds.shape[0])
-        self.bounds.assign(np.quantile(values, levels).astype("float32"))
+        bounds = np.quantile(values, levels).astype("float32")
+        for at in range(1, len(bounds)):
+            if bounds[at] - bounds[at - 1] < _NARROWEST:
+                bounds[at] = bounds[at - 1]
+        self.bounds.assign(bounds)
 
     def shares(self, values: tf.Tensor) -> tf.Tensor:
         """`[e_1, ..., e_T]`, `[batch, bins]`."""
