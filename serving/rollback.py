@@ -58,7 +58,7 @@ def roll_back(base_path: Path, to: int | None = None, keep: int | None = None) -
         newest = latest(base_path)
         if newest is None:
             raise ValueError(f"{base_path}: expected a pushed model's versions, there are none")
-        served = _original(base_path, newest)
+        served = original(base_path, newest)
         target = _before(base_path, served) if to is None else to
         _check_target(base_path, target, newest, served)
         source = version_directories(base_path)[target]
@@ -78,8 +78,13 @@ def withdrawn_sources(base_path: Path) -> list[dict[str, Any]]:
     return list(manifest.get("withdrawn", []))
 
 
-def _original(base_path: Path, version: int) -> int:
-    """The version that a rollback's version is a copy of, however many rollbacks there were."""
+def original(base_path: Path, version: int) -> int:
+    """The version that a rollback's version is a copy of, however many rollbacks there were.
+
+    Args:
+        base_path: the model's versions.
+        version: one of them; itself where no rollback has made it.
+    """
     while True:
         rolled_back = _manifest(base_path, version).get("rolled_back")
         if rolled_back is None:
@@ -123,13 +128,13 @@ def _check_target(base_path: Path, target: int, newest: int, served: int) -> Non
 
 def _about(base_path: Path, newest: int, target: int) -> dict[str, Any]:
     left, taken = _manifest(base_path, newest), read_manifest(base_path / str(target))
-    entry = {"version": _original(base_path, newest), "sources": left.get("sources", {})}
+    entry = {"version": original(base_path, newest), "sources": left.get("sources", {})}
     withdrawn = [entry, *left.get("withdrawn", [])]
-    original = _original(base_path, target)
+    first = original(base_path, target)
     return {
         **{key: taken[key] for key in _KEPT if key in taken},
         "rolled_back": {"from": newest, "to": target},
-        "withdrawn": [one for one in withdrawn if one["version"] != original],
+        "withdrawn": [one for one in withdrawn if one["version"] != first],
     }
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from pipelines.metadata.opening import StoreError
 from pipelines.metadata.reader import Reader
 from pipelines.metadata.records import RAW_FILE, Artifact
+from serving.rollback import original
 
 _NAMES_SHOWN = 12
 
@@ -69,9 +70,11 @@ def _inside(reader: Reader, directory: Path, parts: tuple[str, ...]) -> Artifact
 
 
 def _pushed(reader: Reader, directory: Path, name: str, version: int) -> Artifact:
-    """What the Pusher said of a version; of a number that was used again, the last."""
+    """What the Pusher said of a version, or of the one that a rollback has copied; of a number that
+    was used again, the last."""
+    pushed = original(directory / "serving" / name, version)
     for artifact in reversed(reader.artifacts("pushed")):
-        if (artifact.properties.get("name"), artifact.properties.get("version")) == (name, version):
+        if (artifact.properties.get("name"), artifact.properties.get("version")) == (name, pushed):
             return artifact
     raise StoreError(f"no run of {directory} has pushed version {version} of {name}")
 

@@ -15,6 +15,7 @@ from pipelines.cli import main
 from pipelines.components.base import PipelineError
 from pipelines.metadata import Store, reading
 from pipelines.metadata.wording import size
+from serving.manifest import write_manifest
 
 GATE = [{"task": "click", "metric": "auc", "at_least": 0.65}]
 
@@ -104,6 +105,15 @@ def test_an_artifact_by_name_number_or_path(home, capsys, words, name):
         assert graph["artifact"] == 1
     else:
         assert found[graph["artifact"]] == name
+
+
+def test_a_version_that_a_rollback_made_is_the_one_it_copies(home, capsys):
+    first = home / "out/serving/tiny/1"
+    graph = printed(capsys, first, "--json")
+    copy = first.with_name("2")
+    copy.mkdir()
+    write_manifest(copy, "tiny", 2, {"rolled_back": {"from": 1, "to": 1}})
+    assert printed(capsys, copy, "--json") == graph
 
 
 def test_the_graph_as_json(home, capsys):
