@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from pipelines.artifacts import Pushed
-from pipelines.manifests import identity, manifest
+from pipelines.caching.manifests import identity, manifest
 
 PUSHED = "pushed.json"
 
@@ -26,8 +26,8 @@ def led_to_latest(evaluation: Path, base_path: Path) -> bool:
         evaluation: the Evaluator's artifact.
         base_path: the served model's.
     """
-    from serving.manifest import read_manifest
-    from serving.versions import pushed_last
+    from serving.pushing.manifest import read_manifest
+    from serving.pushing.versions import pushed_last
 
     version = pushed_last(base_path)
     if version is None:

@@ -19,8 +19,13 @@ from typing import Any
 from rich.console import Console
 
 from pipelines.artifacts import Hyperparameters
+from pipelines.caching.fingerprints import data_files
+from pipelines.caching.manifests import manifest
+from pipelines.caching.planning import ARTIFACTS, Plan, Planner, check_owner
+from pipelines.caching.reasons import in_short
 from pipelines.components.base import Component, Context, PipelineError
-from pipelines.directories import Marker, adopt, mark, refresh, replacing, sweep
+from pipelines.console.progress import Display
+from pipelines.console.tally import Tally, duration
 from pipelines.failures import (
     disk_full,
     explained,
@@ -28,15 +33,10 @@ from pipelines.failures import (
     one_line,
     terminated_as_interrupted,
 )
-from pipelines.fingerprints import data_files
-from pipelines.locking import locked
-from pipelines.manifests import manifest
 from pipelines.metadata import DataFile, Store
-from pipelines.planning import ARTIFACTS, Plan, Planner, check_owner
-from pipelines.progress import Display
-from pipelines.publishing import publish
-from pipelines.reasons import in_short
-from pipelines.tally import Tally, duration
+from pipelines.storage.directories import Marker, adopt, mark, refresh, replacing, sweep
+from pipelines.storage.locking import locked
+from pipelines.storage.publishing import publish
 from pipelines.tuner import best
 from tfmtl.config import Config, dump
 

@@ -15,7 +15,7 @@ _MODULES = {
     "EmbeddedServer": "serving.server.server",
     "ServingError": "serving.errors",
     "export": "serving.exporting",
-    "newest_model": "serving.versions",
+    "newest_model": "serving.pushing.versions",
 }
 
 __all__ = ["Client", "EmbeddedServer", "ServingError", "export", "newest_model"]

@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 
-from serving import signatures, versions
-from serving.examples import example_requests
+from serving import signatures
+from serving.pushing import versions
+from serving.validation.examples import example_requests
 from serving.warmup_records import WARMUP_FILE, write_warmup
 from tfmtl.models.catalogue import catalogue_inputs, embed_items
 from tfmtl.models.multi_task import MultiTaskModel

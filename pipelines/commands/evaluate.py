@@ -10,7 +10,7 @@ from rich.text import Text
 
 from pipelines.commands.common import RunDirectory, make_console, read_evaluation
 from pipelines.commands.verdict import intervals_of, plain_table, print_metrics, print_rules
-from pipelines.figures import changed, figure, uncertain
+from pipelines.console.figures import changed, figure, uncertain
 from tfmtl.config.evaluation import MADE_SLICES
 
 _TOLD = ("auc", "gauc", "log_loss", "rmse", "mae", "accuracy", "micro_f1", "macro_f1", "recall@")

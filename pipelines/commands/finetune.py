@@ -49,7 +49,7 @@ def finetune(
     console = make_console()
     target = output_directory(output or run / "finetuned")
     with logging_to(target / LOG), beam_options(beam):
-        from pipelines.finetune import finetune as tune
+        from pipelines.finetuning.finetune import finetune as tune
 
         tune(run, wanted, data, target, epochs, freeze_tables, learning_rate, console)
     raise typer.Exit(finish(target, run / SERVING, console))

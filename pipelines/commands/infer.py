@@ -14,11 +14,11 @@ from pipelines.commands.common import (
     served_models,
 )
 from pipelines.components.base import PipelineError
-from pipelines.directories import replacing
+from pipelines.console.progress import Display
+from pipelines.console.tally import Tally
 from pipelines.execution import beam_options
 from pipelines.failures import is_disk_full, one_line
-from pipelines.progress import Display
-from pipelines.tally import Tally
+from pipelines.storage.directories import replacing
 
 SUMMARY = "summary.json"
 
@@ -69,7 +69,7 @@ def infer(
         from pipelines.inference.asking import asked_by_options, rows_of, told
         from pipelines.inference.inferring import infer as answer
         from pipelines.preprocess.writing import write_json
-        from serving.versions import latest, newest_model
+        from serving.pushing.versions import latest, newest_model
         from tfmtl.models.saved import load_config
 
         home, display, tally = newest_model(base_path), Display(console), Tally()

@@ -11,7 +11,7 @@ from pipelines.commands.common import RunDirectory, make_console
 from pipelines.commands.rollback import ModelName, only_model
 from pipelines.commands.verdict import plain_table
 from pipelines.components.base import PipelineError
-from pipelines.figures import figure
+from pipelines.console.figures import figure
 
 _METRICS = 4
 """Tasks whose first metric is listed."""
@@ -41,8 +41,8 @@ def promote(
 
     Labels stand in DIR/serving/models.config, which TF Serving reads with --model_config_file.
     """
-    from serving.promotion import promote as point
-    from serving.promotion import remove_label, served_versions
+    from serving.pushing.promotion import promote as point
+    from serving.pushing.promotion import remove_label, served_versions
 
     if (version is None) != (label is None):
         missing, given = ("VERSION", "--label") if version is None else ("--label", "VERSION")
@@ -85,8 +85,8 @@ def _print_order(console: Console, version: int) -> None:
 
 
 def _print_versions(console: Console, home: Path) -> None:
-    from serving.model_config import FILE
-    from serving.promotion import describe
+    from serving.pushing.model_config import FILE
+    from serving.pushing.promotion import describe
 
     described = describe(home)
     tasks = list(next((d.manifest["metrics"] for d in described if d.manifest.get("metrics")), {}))

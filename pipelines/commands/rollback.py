@@ -27,7 +27,7 @@ def rollback(
 
     The version that is left stays on disk, and `tfmtl run` does not push its model again.
     """
-    from serving.rollback import roll_back
+    from serving.pushing.rollback import roll_back
 
     base_path = only_model(run, model)
     try:
@@ -60,8 +60,8 @@ def only_model(run: Path, name: str | None) -> Path:
 
 def print_rollback(console: Console, base_path: Path, version: int) -> None:
     """Says that a version was rolled back, if it was."""
-    from serving.manifest import read_manifest
-    from serving.versions import latest, pushed_last
+    from serving.pushing.manifest import read_manifest
+    from serving.pushing.versions import latest, pushed_last
 
     served = latest(base_path)
     if served is None or served == version or pushed_last(base_path) != version:

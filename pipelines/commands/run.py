@@ -21,9 +21,9 @@ from pipelines.commands.common import (
 from pipelines.commands.rollback import print_rollback
 from pipelines.commands.verdict import print_metrics, print_rows, print_verdict
 from pipelines.components.base import PipelineError
-from pipelines.directories import read_json
 from pipelines.execution import beam_options
 from pipelines.runner import SERVING
+from pipelines.storage.directories import read_json
 
 NOT_BLESSED = 3
 
@@ -59,8 +59,8 @@ def run(
     existing_directory(data, "--data")
     console, target = make_console(), output or Path("out") / wanted.name
     if explain:
-        from pipelines.explaining import explain as explain_steps
-        from pipelines.explaining import print_explained
+        from pipelines.caching.explaining import explain as explain_steps
+        from pipelines.caching.explaining import print_explained
         from pipelines.pipeline import components
 
         steps = components(wanted)

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from pipelines.commands.common import make_console, run_directory
 from pipelines.components.base import PipelineError
-from pipelines.figures import figure
+from pipelines.console.figures import figure
 from pipelines.metadata import Reader, Run, reading
 from pipelines.metadata.comparison import Comparison, Difference, compare
 from pipelines.metadata.outcomes import Outcome, outcome

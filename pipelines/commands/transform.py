@@ -30,7 +30,7 @@ def transform(
     console = make_console()
     target = output_directory(output)
     with logging_to(target / LOG), beam_options(beam):
-        from pipelines.finetune import transform as transform_logs
+        from pipelines.finetuning.finetune import transform as transform_logs
 
         result, model = transform_logs(run, data, target, changes or (), console)
     console.print(f"\nmodel    {model}", soft_wrap=True)

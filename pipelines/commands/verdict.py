@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.accounting import accounting, split_grid, text_of
-from pipelines.directories import read_marker
-from pipelines.figures import families, uncertain
+from pipelines.console.accounting import accounting, split_grid, text_of
+from pipelines.console.figures import families, uncertain
+from pipelines.storage.directories import read_marker
 
 
 def print_rows(console: Console, output: Path) -> None:

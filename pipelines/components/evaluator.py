@@ -41,7 +41,7 @@ def _reads(config: Config) -> Any:
 
 def _holds(artifact: Path, base_path: Path) -> bool:
     """Whether the verdict is still about the latest version, or has led to it."""
-    from serving import versions
+    from serving.pushing import versions
 
     evaluation = json.loads((artifact / EVALUATION).read_bytes())
     compared = evaluation["baseline"]["version"] == versions.latest(base_path)
@@ -103,7 +103,7 @@ def Evaluator(
 
 def _baseline(context: Context, transformed: Path) -> Baseline:
     """Measures the latest pushed version, whose inputs are translated."""
-    from serving import versions
+    from serving.pushing import versions
     from tfmtl.models.saved import load_config, load_model
     from tfmtl.training.evaluating import measure, shared_tasks
     from tfmtl.training.translation import Translation

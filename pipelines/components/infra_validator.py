@@ -11,7 +11,7 @@ from typing import Any
 
 from pipelines.artifacts import Examples, Infra, Model, Output
 from pipelines.components.base import Context, Summary, component
-from pipelines.directories import read_marker
+from pipelines.storage.directories import read_marker
 from tfmtl.config import Config
 
 SAVED_MODEL, INFRA = "saved_model", "infra.json"
@@ -41,10 +41,10 @@ def InfraValidator(
     the run; the Pusher refuses it.
     """
     from pipelines.served_rows import served_rows
-    from serving.examples import example_requests
     from serving.exporting import parameters, write_saved_model
-    from serving.infra import validate
-    from serving.parity import TOLERANCE, differences
+    from serving.validation.examples import example_requests
+    from serving.validation.infra import validate
+    from serving.validation.parity import TOLERANCE, differences
     from tfmtl.models.saved import load_model
 
     home, directory = model.path, infra.path / SAVED_MODEL

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.artifacts import Evaluation, Infra, Output, Pushed
+from pipelines.caching.fingerprints import content_fingerprint
 from pipelines.components.base import Context, Summary, component
 from pipelines.components.infra_validator import INFRA, SAVED_MODEL
-from pipelines.directories import read_marker
-from pipelines.fingerprints import content_fingerprint
 from pipelines.pushes import PUSHED, pushed_version
-from serving.manifest import file_hashes
+from pipelines.storage.directories import read_marker
+from serving.pushing.manifest import file_hashes
 from tfmtl.config import Config
 
 
@@ -21,7 +21,7 @@ def _reads(config: Config) -> Any:
 
 def _still_there(artifact: Path, base_path: Path) -> bool:
     """Whether the version that was pushed has not been removed since, or was withdrawn."""
-    from serving.rollback import withdrawn_sources
+    from serving.pushing.rollback import withdrawn_sources
 
     version = pushed_version(artifact)
     if version is None or (base_path / str(version)).is_dir():
@@ -38,7 +38,7 @@ def Pusher(
     The artifact holds `pushed.json`: the `version`, null where nothing was pushed, for the
     `reason` given, the model's `name`, and whether it was `blessed`.
     """
-    from serving import versions
+    from serving.pushing import versions
 
     verdict = json.loads((evaluation.path / "evaluation.json").read_bytes())
     fitness = json.loads((infra.path / INFRA).read_bytes())
@@ -81,7 +81,7 @@ def _refusal(
     verdict: dict[str, Any], fitness: dict[str, Any], base_path: Path, sources: dict[str, Any]
 ) -> str | None:
     """Why the model is not pushed; None where nothing speaks against it."""
-    from serving.rollback import withdrawn_sources
+    from serving.pushing.rollback import withdrawn_sources
 
     if not verdict["blessed"]:
         return "the model is not blessed"
@@ -99,8 +99,8 @@ def _refusal(
 
 def _served_already(base_path: Path, sources: dict[str, Any]) -> int | None:
     """The latest version, if it is this very model: a killed run has pushed it."""
-    from serving.manifest import damages, read_manifest
-    from serving.versions import latest
+    from serving.pushing.manifest import damages, read_manifest
+    from serving.pushing.versions import latest
 
     version = latest(base_path) if base_path.is_dir() else None
     if version is None:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.artifacts import Artifact, Output, Transformed
 from pipelines.components.base import Component, Context, Summary
-from pipelines.directories import read_json
 from pipelines.interference.advice import advise
 from pipelines.interference.changes import change, main_metric
 from pipelines.interference.gradients import summarise
 from pipelines.interference.models import Models, step
+from pipelines.storage.directories import read_json
 from tfmtl.config import Config
 from tfmtl.config.evaluation import is_lower_better
 

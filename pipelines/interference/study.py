@@ -7,13 +7,13 @@ from typing import Any
 from rich.console import Console
 
 from pipelines.artifacts import Transformed
-from pipelines.directories import read_json, replace_file
 from pipelines.interference.checks import check
 from pipelines.interference.comparing import ARTIFACT, REPORT, comparison
 from pipelines.interference.models import plan
 from pipelines.interference.page import page
 from pipelines.pipeline import components, until
 from pipelines.runner import run
+from pipelines.storage.directories import read_json, replace_file
 from tfmtl.config import Config
 
 PAGE = "interference.html"

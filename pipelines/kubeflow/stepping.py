@@ -10,8 +10,8 @@ from pathlib import Path
 from rich.console import Console
 
 from pipelines.artifacts import Hyperparameters
+from pipelines.caching.explaining import explain
 from pipelines.components.base import Component, PipelineError
-from pipelines.explaining import explain
 from pipelines.runner import SERVING, Step, run
 from tfmtl.config import Config
 

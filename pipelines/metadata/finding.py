@@ -6,7 +6,7 @@ from pathlib import Path
 from pipelines.metadata.opening import StoreError
 from pipelines.metadata.reader import Reader
 from pipelines.metadata.records import RAW_FILE, Artifact
-from serving.rollback import original
+from serving.pushing.rollback import original
 
 _NAMES_SHOWN = 12
 

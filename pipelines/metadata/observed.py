@@ -9,8 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pipelines.directories import read_json
-from pipelines.manifests import MARKER
+from pipelines.caching.manifests import MARKER
+from pipelines.storage.directories import read_json
 
 _PACKAGES = ("tfmtl", "tensorflow", "keras", "apache-beam")
 _SECONDS_FOR_GIT = 10

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
+from pipelines.console.tally import duration
 from pipelines.metadata.records import RAW_FILE, Artifact, Execution
-from pipelines.tally import duration
 
 _DIGITS = 12
 _STATES = {"DELETED": "replaced since", "ABANDONED": "not finished", "PENDING": "being made"}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipelines.accounting import Grid, text_of
+from pipelines.console.accounting import Grid, text_of
 
 BEFORE, AFTER = "before", "after"
 NEGATIVES, EVENED, REPEATED = "left_out_negatives", "left_out_to_even", "repeated"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.accounting import accounting, check
 from pipelines.components.base import PipelineError, Progress, Summary
+from pipelines.console.accounting import accounting, check
 from pipelines.preprocess import catalogue, transformation
 from pipelines.preprocess.class_counts import known_classes
 from pipelines.preprocess.encoding import Encoder

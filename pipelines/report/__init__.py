@@ -7,10 +7,10 @@ It shows what there is; a run that failed before training has a report too.
 
 from pathlib import Path
 
-from pipelines.directories import replace_file
 from pipelines.report.facts import read_facts
 from pipelines.report.page import document
 from pipelines.report.sections import page
+from pipelines.storage.directories import replace_file
 
 __all__ = ["write_report"]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pipelines.accounting import Accounting, Grid, accounting, split_grid, table_grid
+from pipelines.console.accounting import Accounting, Grid, accounting, split_grid, table_grid
 from pipelines.preprocess.sampling_text import notes_of, table_of
 from pipelines.report.facts import Facts
 from pipelines.report.html import Markup, bar, details, element, note, section, table

@@ -6,10 +6,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pipelines.directories import read_json
 from pipelines.report.estimates import TaskFigures, read_tasks
 from pipelines.report.recorded import Recorded, read_record
 from pipelines.report.shapes import mapping, mappings
+from pipelines.storage.directories import read_json
 
 
 @dataclass(frozen=True)

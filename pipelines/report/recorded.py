@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.directories import read_marker
 from pipelines.metadata import Reader, Run, StoreError, reading
 from pipelines.metadata.records import RAW_FILE
+from pipelines.storage.directories import read_marker
 
 
 @dataclass(frozen=True)

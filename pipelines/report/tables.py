@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pipelines.figures import Figures, figure
+from pipelines.console.figures import Figures, figure
 from pipelines.report.html import Markup, table
 
 

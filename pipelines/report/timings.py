@@ -1,11 +1,11 @@
 """What each component did, how long it took and how much memory it held."""
 
+from pipelines.console.tally import duration
 from pipelines.report.bars import Bar, bars
 from pipelines.report.facts import Facts
 from pipelines.report.html import Markup, element, note, section
 from pipelines.report.numbers import size
 from pipelines.report.recorded import Step
-from pipelines.tally import duration
 
 
 def timings(facts: Facts) -> Markup | None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pipelines.console.tally import duration
 from pipelines.report.estimates import Estimate, TaskFigures, clearly_better, find
 from pipelines.report.facts import Facts
 from pipelines.report.glossary import main_metric
@@ -12,7 +13,6 @@ from pipelines.report.html import Markup, details, element, note, section
 from pipelines.report.numbers import decimals, known, shown, span
 from pipelines.report.shapes import listed, mappings
 from pipelines.report.whiskers import Axis, whisker
-from pipelines.tally import duration
 
 _REFUSAL = re.compile(r"^([\w.]+\.)?PipelineError: ")
 _GLYPHS = {True: "✓", False: "✗"}

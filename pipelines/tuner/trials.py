@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pipelines.directories import replace_file
+from pipelines.storage.directories import replace_file
 
 State = Literal["complete", "failed"]
 

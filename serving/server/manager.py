@@ -17,10 +17,10 @@ from pathlib import Path
 import grpc
 import tensorflow as tf
 
+from serving.pushing.versions import version_directories
 from serving.server.model import LoadedVersion
 from serving.server.status import StatusError, from_tensorflow, without_paths
 from serving.server.warmup import warm_up
-from serving.versions import version_directories
 
 _LOG = logging.getLogger(__name__)
 _RETRIES = 5

@@ -25,13 +25,14 @@ from pathlib import Path
 from fake_pipeline import make_config
 from rich.console import Console
 
-from pipelines import directories, runner
+from pipelines import runner
 from pipelines.artifacts import Evaluation, Examples, Infra, Model, Output
+from pipelines.caching.sources import Sources
 from pipelines.components import evaluator, pusher
 from pipelines.components.base import Context, Summary, component
 from pipelines.metadata import StoreError, lineage, reading
-from pipelines.sources import Sources
-from serving import manifest, versions
+from pipelines.storage import directories
+from serving.pushing import manifest, versions
 
 GATE = [{"task": "click", "metric": "auc", "at_least": 0.65}]
 CONFIG = make_config(gate=GATE, serving={"keep_versions": 1})

@@ -8,8 +8,8 @@ from typing import Any
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2 as pb
 
-from pipelines.directories import Marker, mark
 from pipelines.metadata import DataFile, Store
+from pipelines.storage.directories import Marker, mark
 
 Z = 1.96
 ROWS = {"search": 1420, "feed": 1730, "ads": 1005}

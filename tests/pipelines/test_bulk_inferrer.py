@@ -17,11 +17,11 @@ from pipelines.artifacts import (
     Statistics,
     Transformed,
 )
+from pipelines.caching.contents import Contents
+from pipelines.caching.fingerprints import fingerprint, step_parts
 from pipelines.cli import app
 from pipelines.components.base import Context
 from pipelines.components.bulk_inferrer import BulkInferrer
-from pipelines.contents import Contents
-from pipelines.fingerprints import fingerprint, step_parts
 from pipelines.pipeline import components
 from tfmtl.config import Config
 

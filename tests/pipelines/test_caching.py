@@ -12,11 +12,12 @@ import pytest
 from fake_pipeline import COMPONENTS, executed, make_config, make_data
 from rich.console import Console
 
-from pipelines import runner, sources
+from pipelines import runner
 from pipelines.artifacts import Examples, Hyperparameters, Output
+from pipelines.caching import sources
+from pipelines.caching.contents import Contents
+from pipelines.caching.explaining import explain, print_explained
 from pipelines.components.base import Context, PipelineError, Summary, component
-from pipelines.contents import Contents
-from pipelines.explaining import explain, print_explained
 from tfmtl.config import ConfigError, dump
 
 ROOT = Path(__file__).parents[2]
@@ -73,7 +74,8 @@ def test_a_file_is_read_once_while_it_stays_the_same(tmp_path, monkeypatch):
     path, read = tmp_path / "a", []
     path.write_text("x")
     monkeypatch.setattr(
-        "pipelines.contents.file_hash", lambda path: read.append(path.read_text()) or read[-1]
+        "pipelines.caching.contents.file_hash",
+        lambda path: read.append(path.read_text()) or read[-1],
     )
     for _ in range(2):
         contents = Contents(tmp_path / "memory.json")
@@ -137,7 +139,7 @@ def test_a_copied_run_is_whole_and_is_read_once(data, output, tmp_path, monkeypa
     for path in copy.rglob("*.keras"):
         os.utime(path)
     assert run(data, copy)[0] == []
-    monkeypatch.setattr("pipelines.manifests.file_hash", None)
+    monkeypatch.setattr("pipelines.caching.manifests.file_hash", None)
     assert run(data, copy)[0] == []
 
 
@@ -237,7 +239,7 @@ def test_a_key_that_a_component_does_not_read_is_no_reason(data, output):
 def test_the_versions_of_packages_are_reasons(data, output, monkeypatch):
     run(data, output)
     versions = {"tensorflow": "9.9"}
-    monkeypatch.setattr("pipelines.fingerprints._versions", lambda: versions)
+    monkeypatch.setattr("pipelines.caching.fingerprints._versions", lambda: versions)
     assert explained(data, output)["Trainer"][1].endswith("-> 9.9")
 
 
@@ -263,17 +265,17 @@ EDITED = {
     "tfmtl/training/loop.py": ("Trainer", {"Trainer"}),
     "pipelines/preprocess/histories.py": ("Transform", {"Transform"}),
     "pipelines/preprocess/parsing.py": ("ExampleGen", {"ExampleGen"}),
-    "serving/infra_worker.py": ("InfraValidator", {"InfraValidator"}),
-    "serving/versions.py": ("Evaluator", {"Evaluator", "Pusher"}),
+    "serving/validation/infra_worker.py": ("InfraValidator", {"InfraValidator"}),
+    "serving/pushing/versions.py": ("Evaluator", {"Evaluator", "Pusher"}),
 }
 """File -> the first component that it is code of, and those that at least run again."""
 
 CODE = """
 import json
 from pipelines.commands.common import load_config
-from pipelines.contents import Contents
+from pipelines.caching.contents import Contents
 from pipelines.pipeline import components
-from pipelines.sources import Sources
+from pipelines.caching.sources import Sources
 of = Sources(Contents()).of
 print(json.dumps({step.name: of(step.function) for step in components(load_config("shop"))}))
 """

@@ -13,7 +13,8 @@ from data_components import HEADER, Ran, run_components, shop_config
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from pipelines.accounting import (
+from pipelines.components.base import PipelineError
+from pipelines.console.accounting import (
     Accounting,
     Rows,
     SplitRows,
@@ -23,7 +24,6 @@ from pipelines.accounting import (
     table_grid,
     text_of,
 )
-from pipelines.components.base import PipelineError
 from pipelines.preprocess import transforming
 from tfmtl.config import parse
 from tfmtl.preprocessing.columns import SPLITS

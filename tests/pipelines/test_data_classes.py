@@ -11,6 +11,7 @@ import pytest
 from data_components import Ran, run_components
 
 from pipelines.components.base import PipelineError
+from pipelines.finetuning.tuning import keep_analysis
 from pipelines.preprocess.classes import (
     all_known,
     class_flags,
@@ -19,7 +20,6 @@ from pipelines.preprocess.classes import (
     names_in,
 )
 from pipelines.preprocess.sides import Coded
-from pipelines.tuning import keep_analysis
 from tfmtl.config import Config, parse
 
 SPLITS = ("train", "validation", "test")

@@ -6,8 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 from data_components import COMPONENTS, run_components
 
+from pipelines.caching.fingerprints import data_files
 from pipelines.components.base import PipelineError
-from pipelines.fingerprints import data_files
 from pipelines.preprocess import attribution
 from pipelines.preprocess.examples import Examples
 from tfmtl.config import Config, ConfigError, parse

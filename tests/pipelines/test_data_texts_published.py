@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from data_components import run_components
 
-from pipelines.accounting import LOG
+from pipelines.console.accounting import LOG
 from tfmtl.config import parse
 
 ROOT = Path(__file__).resolve().parents[2]

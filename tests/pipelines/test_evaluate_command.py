@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipelines.commands.evaluate import evaluate
-from pipelines.figures import changed, uncertain
+from pipelines.console.figures import changed, uncertain
 
 CLICK: dict[str, Any] = {
     "overall": {"rows": 12000, "auc": 0.75, "log_loss": 0.2, "gauc": None},

@@ -12,7 +12,7 @@ import tiny
 from pipelines.artifacts import Evaluation, Model, Output, Transformed
 from pipelines.components.base import Context
 from pipelines.components.evaluator import Evaluator
-from serving import versions
+from serving.pushing import versions
 from tfmtl.config import Config
 from tfmtl.models.multi_task import MultiTaskModel
 from tfmtl.models.saved import save_model

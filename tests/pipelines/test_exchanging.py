@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import directories, exchanging
-from pipelines.directories import replacing, sweep
-from pipelines.exchanging import exchange
+from pipelines.storage import directories, exchanging
+from pipelines.storage.directories import replacing, sweep
+from pipelines.storage.exchanging import exchange
 
 
 def make(directory, text):

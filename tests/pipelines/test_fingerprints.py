@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from fake_pipeline import COMPONENTS, make_config, make_data
 
-from pipelines import fingerprints, sources
+from pipelines.caching import fingerprints, sources
+from pipelines.caching.contents import Contents
+from pipelines.caching.fingerprints import content_fingerprint, data_files, fingerprint, step_parts
 from pipelines.components import trainer
-from pipelines.contents import Contents
-from pipelines.fingerprints import content_fingerprint, data_files, fingerprint, step_parts
 from tfmtl.training import precision
 
 EXAMPLES, TRAINER = COMPONENTS[:2]

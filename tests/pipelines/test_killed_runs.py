@@ -17,7 +17,7 @@ from killing import Watcher
 from shop_runs import CONFIG, contents
 
 from pipelines.simulator import simulate
-from serving import versions
+from serving.pushing import versions
 
 SCRIPT = Path(__file__).with_name("killing.py")
 MAIN = "from pipelines.cli import main; main()"

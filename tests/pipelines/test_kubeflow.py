@@ -9,10 +9,10 @@ import yaml
 
 from pipelines.commands.common import load_config
 from pipelines.components.base import PipelineError
-from pipelines.directories import read_marker
 from pipelines.kubeflow import compiling
 from pipelines.kubeflow.compiling import compile_pipeline
 from pipelines.pipeline import components
+from pipelines.storage.directories import read_marker
 from tfmtl.config import parse
 
 TFMTL = Path(sys.executable).parent / "tfmtl"

@@ -15,7 +15,7 @@ from pipelines.cli import main
 from pipelines.components.base import PipelineError
 from pipelines.metadata import Store, reading
 from pipelines.metadata.wording import size
-from serving.manifest import write_manifest
+from serving.pushing.manifest import write_manifest
 
 GATE = [{"task": "click", "metric": "auc", "at_least": 0.65}]
 

@@ -9,7 +9,8 @@ import pytest
 from fake_pipeline import COMPONENTS, executed, make_config, make_data
 from rich.console import Console
 
-from pipelines import runner, sources
+from pipelines import runner
+from pipelines.caching import sources
 from pipelines.components.base import PipelineError
 from pipelines.own_components import with_own
 from tfmtl.config import ConfigError, dump, load

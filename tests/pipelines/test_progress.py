@@ -5,9 +5,9 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from pipelines import progress
-from pipelines.progress import Display
-from pipelines.tally import Tally, duration
+from pipelines.console import progress
+from pipelines.console.progress import Display
+from pipelines.console.tally import Tally, duration
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def clock(monkeypatch):
             return self.now
 
     clock = Clock()
-    monkeypatch.setattr("pipelines.tally.time", clock)
+    monkeypatch.setattr("pipelines.console.tally.time", clock)
     monkeypatch.setattr(progress, "time", clock)
     return clock
 

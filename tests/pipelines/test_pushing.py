@@ -14,9 +14,9 @@ from pipelines import runner
 from pipelines.artifacts import Evaluation, Infra, Output, Pushed
 from pipelines.components import evaluator, infra_validator, pusher
 from pipelines.components.base import Context, Summary, component
-from serving import versions
-from serving.manifest import read_manifest
-from serving.rollback import roll_back
+from serving.pushing import versions
+from serving.pushing.manifest import read_manifest
+from serving.pushing.rollback import roll_back
 
 CONFIG = make_config()
 RULE = {"task": "click", "metric": "auc", "at_least": 0.5}

@@ -16,7 +16,7 @@ from rich.console import Console
 from pipelines import runner
 from pipelines.artifacts import Examples, Output
 from pipelines.components.base import Context, PipelineError, Summary, component
-from pipelines.directories import Marker, mark, read_marker, replacing, sweep
+from pipelines.storage.directories import Marker, mark, read_marker, replacing, sweep
 from tfmtl.config import ConfigError
 
 GATE = [{"task": "click", "metric": "auc", "at_least": 0.65}]

@@ -12,10 +12,10 @@ from rich.console import Console
 
 from pipelines import runner
 from pipelines.artifacts import Anomalies, Examples, Model, Output, Transformed
+from pipelines.caching.contents import Contents
+from pipelines.caching.fingerprints import step_parts
 from pipelines.components import trainer
 from pipelines.components.base import Context, PipelineError, Summary, component
-from pipelines.contents import Contents
-from pipelines.fingerprints import step_parts
 from pipelines.metadata import Store
 from tfmtl.config import Config, dump
 from tfmtl.training.artifact import Outcome

@@ -11,9 +11,9 @@ from data_components import COMPONENTS, ROWS, run_components, shop_config, write
 
 from pipelines.components import statistics_gen, trainer
 from pipelines.components.base import Context, PipelineError
-from pipelines.finetune import transform
+from pipelines.finetuning.finetune import transform
+from pipelines.finetuning.tuning import keep_analysis, keep_items, tuning
 from pipelines.preprocess.examples import Examples
-from pipelines.tuning import keep_analysis, keep_items, tuning
 from tfmtl.config import dump, parse
 from tfmtl.preprocessing.tables import Moments, read_moments
 

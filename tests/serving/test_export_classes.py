@@ -11,10 +11,10 @@ import tiny
 
 import serving
 import tfmtl
-from serving.examples import example_requests
 from serving.exporting import write_saved_model
-from serving.infra import validate
-from serving.parity import differences
+from serving.validation.examples import example_requests
+from serving.validation.infra import validate
+from serving.validation.parity import differences
 from tfmtl.models.multi_task import MultiTaskModel
 from tfmtl.preprocessing.preprocessor import Preprocessor
 

@@ -9,7 +9,7 @@ import tiny
 
 import tfmtl
 from serving.exporting import write_saved_model
-from serving.infra import validate
+from serving.validation.infra import validate
 from tfmtl.models.multi_task import MultiTaskModel
 from tfmtl.preprocessing.preprocessor import Preprocessor
 

@@ -8,9 +8,9 @@ import tensorflow as tf
 import tiny
 
 import tfmtl
-from serving.examples import example_requests
 from serving.exporting import write_saved_model
-from serving.parity import differences
+from serving.validation.examples import example_requests
+from serving.validation.parity import differences
 
 TASKS = {
     "click": {"kind": "binary", "label": "click", "positive_weight": 4.0},

@@ -16,14 +16,14 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 import tfmtl
-from serving.examples import example_requests
 from serving.exporting import parameters, write_saved_model
-from serving.infra import validate
-from serving.opscan import unknown_ops
-from serving.parity import differences
 from serving.server.model import LoadedVersion
 from serving.server.status import StatusError
 from serving.server.warmup import warm_up
+from serving.validation.examples import example_requests
+from serving.validation.infra import validate
+from serving.validation.opscan import unknown_ops
+from serving.validation.parity import differences
 from serving.warmup_records import WARMUP_FILE, RecordError, read_warmup, write_warmup
 
 ROW = {"x": np.ones((1, 2), np.float32)}

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving import infra_process, opscan
-from serving.infra import validate
+from serving.validation import infra_process, opscan
+from serving.validation.infra import validate
 
 ROW = tf.TensorSpec([None, 2], tf.float32, "x")
 EXAMPLE = {"serving_default": {"x": np.ones((3, 2), np.float32)}}

@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from serving.model_config import version_labels
-from serving.promotion import describe, promote, remove_label, served_versions
-from serving.rollback import roll_back
-from serving.versions import push
+from serving.pushing.model_config import version_labels
+from serving.pushing.promotion import describe, promote, remove_label, served_versions
+from serving.pushing.rollback import roll_back
+from serving.pushing.versions import push
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -132,8 +132,8 @@ def test_what_a_person_wrote_into_the_file_is_not_lost(base):
 def test_nobody_needs_tensorflow_for_it(base):
     program = (
         "import sys; from pathlib import Path\n"
-        "from serving.promotion import describe, promote\n"
-        "from serving.rollback import roll_back\n"
+        "from serving.pushing.promotion import describe, promote\n"
+        "from serving.pushing.rollback import roll_back\n"
         "base = Path(sys.argv[1])\n"
         "promote(base, 1, 'stable'), describe(base), roll_back(base)\n"
         "assert not {'tensorflow', 'grpc', 'tensorflow_serving'} & set(sys.modules)\n"

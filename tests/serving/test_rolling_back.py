@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from serving.manifest import damages
-from serving.rollback import Rollback, roll_back, withdrawn_sources
-from serving.versions import push, pushed_last, versions
+from serving.pushing.manifest import damages
+from serving.pushing.rollback import Rollback, roll_back, withdrawn_sources
+from serving.pushing.versions import push, pushed_last, versions
 
 
 @pytest.fixture
@@ -123,9 +123,9 @@ def test_a_version_with_a_damaged_manifest_can_be_left(base):
 
 
 def roll_back_slowly(base):
-    import serving.versions
+    import serving.pushing.versions
 
-    serving.versions.sync_tree = lambda root: time.sleep(60)
+    serving.pushing.versions.sync_tree = lambda root: time.sleep(60)
     roll_back(base)
 
 

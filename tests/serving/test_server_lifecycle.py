@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 import serving
-from serving.versions import push
+from serving.pushing.versions import push
 
 SLOW = 200_000
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import serving
-from serving.versions import push
+from serving.pushing.versions import push
 
 SCRIPT = """
 import sys

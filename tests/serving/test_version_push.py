@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from serving.manifest import damages, read_manifest
-from serving.promotion import promote
-from serving.versions import latest, push, versions
+from serving.pushing.manifest import damages, read_manifest
+from serving.pushing.promotion import promote
+from serving.pushing.versions import latest, push, versions
 
 
 @pytest.fixture
@@ -64,10 +64,10 @@ def test_a_failed_copy_leaves_nothing(saved_model, tmp_path, monkeypatch):
 
 
 def push_slowly(source, base):
-    import serving.versions
+    import serving.pushing.versions
 
-    serving.versions.sync_tree = lambda root: time.sleep(60)
-    serving.versions.push(source, base)
+    serving.pushing.versions.sync_tree = lambda root: time.sleep(60)
+    serving.pushing.versions.push(source, base)
 
 
 def test_a_killed_push_leaves_only_a_hidden_sibling(saved_model, tmp_path):

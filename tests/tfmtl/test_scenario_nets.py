@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tensorflow.core.protobuf import saved_model_pb2
 
 from serving.exporting import write_saved_model
-from serving.opscan import forbidden_ops
+from serving.validation.opscan import forbidden_ops
 from tfmtl.balancing import GradientBalancer
 from tfmtl.config import ConfigError
 from tfmtl.config.scenario_nets import HiNet, MetaUnit, PepNet, SarNet, ScenarioNet, Star

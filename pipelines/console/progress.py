@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.components.base import Progress
-from pipelines.tally import Tally, duration
+from pipelines.console.tally import Tally, duration
 
 _NAME_WIDTH = 16
 _BAR_WIDTH = 24

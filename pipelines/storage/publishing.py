@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from pipelines.directories import read_marker, replace_file, replacing
+from pipelines.storage.directories import read_marker, replace_file, replacing
 
 
 def publish(source: Path, target: Path) -> None:

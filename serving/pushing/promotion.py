@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serving.durable import locked
-from serving.manifest import read_manifest
-from serving.model_config import (
+from serving.pushing.durable import locked
+from serving.pushing.manifest import read_manifest
+from serving.pushing.model_config import (
     check_label,
     read_model_config,
     version_labels,
     write_labels,
 )
-from serving.versions import latest_versions, version_directories, versions
+from serving.pushing.versions import latest_versions, version_directories, versions
 
 
 @dataclass(frozen=True)

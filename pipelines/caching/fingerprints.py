@@ -10,10 +10,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pipelines.caching.contents import Contents
+from pipelines.caching.manifests import identity, manifest
+from pipelines.caching.sources import Sources
 from pipelines.components.base import Component
-from pipelines.contents import Contents
-from pipelines.manifests import identity, manifest
-from pipelines.sources import Sources
 from tfmtl.config import Config, TableSource
 
 _PACKAGES = ("tfmtl", "tensorflow", "keras", "apache-beam", "pyarrow")

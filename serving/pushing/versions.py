@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from serving.durable import locked, sync, sync_tree
-from serving.manifest import read_manifest, write_manifest
-from serving.model_config import FILE, version_labels, write_labels
+from serving.pushing.durable import locked, sync, sync_tree
+from serving.pushing.manifest import read_manifest, write_manifest
+from serving.pushing.model_config import FILE, version_labels, write_labels
 
 _TEMPORARY = ".tmp-"
 _GRAPH_FILES = ("saved_model.pb", "saved_model.pbtxt", "saved_model.cpb")

@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipelines.contents import Contents
+from pipelines.caching.contents import Contents
 
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parents[2]
 _PACKAGES = ("tfmtl", "pipelines", "serving")
 _NAMED = re.compile(r"\.*[A-Za-z_][\w-]*(\.\w+)+")
 """A string that may be a dotted module, as in a table of lazily loaded names, or a file's name."""

@@ -8,9 +8,9 @@ from rich.console import Console
 
 from pipelines.artifacts import Transformed
 from pipelines.components.base import PipelineError
+from pipelines.finetuning.tuning import tuning
 from pipelines.pipeline import PUBLISHED, components, until
 from pipelines.runner import SERVING, RunResult, run
-from pipelines.tuning import tuning
 from tfmtl.config import Config, load
 
 
@@ -77,7 +77,7 @@ def transform(
 
 def _newest(base_path: Path) -> Path:
     """The Keras model of the newest pushed version."""
-    from serving.versions import newest_model
+    from serving.pushing.versions import newest_model
 
     model = newest_model(base_path)
     if model is None or not model.is_dir():

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipelines.directories import read_json, replace_file
-from pipelines.manifests import file_hash
+from pipelines.caching.manifests import file_hash
+from pipelines.storage.directories import read_json, replace_file
 
 
 class Contents:

@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 
 from pipelines import artifacts
 from pipelines.artifacts import Anomalies, Model, Output, Statistics, Transformed
+from pipelines.caching.fingerprints import content_fingerprint
 from pipelines.components import statistics_gen, trainer, transform
 from pipelines.components.base import Component, Context, PipelineError, Summary, component
-from pipelines.fingerprints import content_fingerprint
 from pipelines.preprocess.analysing import vocabularies_headline
 from pipelines.preprocess.catalogue import KEY, TITLE, encoded, item_inputs, raw
 from pipelines.preprocess.class_counts import declared, known_classes, regrouped

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pipelines.caching.contents import Contents
+from pipelines.caching.fingerprints import fingerprint, step_parts
+from pipelines.caching.manifests import differences, manifest
+from pipelines.caching.reasons import changed_parts
 from pipelines.components.base import Component, PipelineError
-from pipelines.contents import Contents
-from pipelines.directories import Marker, read_marker
-from pipelines.fingerprints import fingerprint, step_parts
-from pipelines.manifests import differences, manifest
-from pipelines.reasons import changed_parts
+from pipelines.storage.directories import Marker, read_marker
 from tfmtl.config import Config
 
 ARTIFACTS = "artifacts"
@@ -22,7 +22,7 @@ class Plan:
     """What is to be done about a step.
 
     Attributes:
-        parts: what it is made from, see `pipelines.fingerprints.step_parts`.
+        parts: what it is made from, see `pipelines.caching.fingerprints.step_parts`.
         fingerprint: identity of that.
         marker: that of the artifact which is there already; None where the step has to run.
         reasons: why it has to run, the gravest first; empty where it need not.

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipelines.components.base import Component
-from pipelines.directories import Marker
+from pipelines.storage.directories import Marker
 from tfmtl.config import Config, ConfigError, parse
 
 _WIDTH = 24
@@ -19,7 +19,7 @@ def changed_parts(
     Args:
         component: the step that made it.
         marker: the artifact's.
-        parts: what the step would be made from now, see `pipelines.fingerprints.step_parts`.
+        parts: what the step would be made from now, see `fingerprints.step_parts`.
         config: the whole configuration as it is now.
 
     Returns:

@@ -16,15 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from serving.batching import misaligned, unbatched
-from serving.checkpoint import doubled
 from serving.dtypes import TensorError
 from serving.errors import ServingError
-from serving.infra_process import Ended, Plan, ProcessError, work
 from serving.inputs import prepare
 from serving.metadata import parse_signature
-from serving.opscan import forbidden_ops, unknown_ops
 from serving.tensors import decode
+from serving.validation.batching import misaligned, unbatched
+from serving.validation.checkpoint import doubled
+from serving.validation.infra_process import Ended, Plan, ProcessError, work
+from serving.validation.opscan import forbidden_ops, unknown_ops
 from serving.warmup_records import RecordError, read_warmup, request_of
 
 Requests = Mapping[str, Mapping[str, Any]]

@@ -16,9 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.artifacts import Hyperparameters
+from pipelines.caching.planning import ARTIFACTS, Planner, check_owner
 from pipelines.components.base import Component, PipelineError
-from pipelines.directories import read_marker
-from pipelines.planning import ARTIFACTS, Planner, check_owner
+from pipelines.storage.directories import read_marker
 from pipelines.tuner import best
 from tfmtl.config import Config, ConfigError
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from google.protobuf import text_format
 
-from serving.durable import locked, replace_text
 from serving.protocol import ModelServerConfig
+from serving.pushing.durable import locked, replace_text
 
 FILE = "models.config"
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serving.durable import locked
-from serving.manifest import MANIFEST, damages, read_manifest
-from serving.versions import add_version, latest, version_directories, versions
+from serving.pushing.durable import locked
+from serving.pushing.manifest import MANIFEST, damages, read_manifest
+from serving.pushing.versions import add_version, latest, version_directories, versions
 
 _KEPT = ("sources", "run", "metrics", "verdict")
 """What the copy's manifest takes over from the version it is a copy of."""

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipelines.exchanging import exchange
-from pipelines.manifests import MARKER, Manifest, identity
+from pipelines.caching.manifests import MARKER, Manifest, identity
+from pipelines.storage.exchanging import exchange
 
 _LEFTOVER = re.compile(r"\.(?P<name>.+)\.(?P<kind>tmp|old)-\d+")
 
@@ -28,7 +28,7 @@ class Marker:
         fingerprint: identity of everything it was made from.
         seconds: time it took.
         summary: what its component said about it.
-        parts: what the fingerprint is made of, see `pipelines.fingerprints.step_parts`.
+        parts: what the fingerprint is made of, see `pipelines.caching.fingerprints.step_parts`.
         config: the whole configuration of the run that made it.
         files: what it consists of.
     """

@@ -1,0 +1,1 @@
+"""Fine-tuning as a pipeline, going on from a pushed model."""

@@ -1,0 +1,1 @@
+"""Directories that appear whole or not at all, and who may write to them."""

@@ -1,0 +1,1 @@
+"""Versions on disk: pushed, labelled, rolled back, each with its manifest."""
