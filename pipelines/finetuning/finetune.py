@@ -10,7 +10,8 @@ from pipelines.artifacts import Transformed
 from pipelines.components.base import PipelineError
 from pipelines.finetuning.tuning import tuning
 from pipelines.pipeline import PUBLISHED, components, until
-from pipelines.runner import SERVING, RunResult, run
+from pipelines.runner import SERVING, run
+from pipelines.session import RunResult
 from tfmtl.config import Config, load
 
 

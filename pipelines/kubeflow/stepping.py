@@ -12,7 +12,8 @@ from rich.console import Console
 from pipelines.artifacts import Hyperparameters
 from pipelines.caching.explaining import explain
 from pipelines.components.base import Component, PipelineError
-from pipelines.runner import SERVING, Step, run
+from pipelines.runner import SERVING, run
+from pipelines.session import Step
 from tfmtl.config import Config
 
 _EVERY_TIME = ("it runs every time",)

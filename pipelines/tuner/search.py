@@ -15,6 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
+from pipelines.caching.planning import ARTIFACTS
 from pipelines.components.base import Component, Context, PipelineError, Summary
 from pipelines.components.example_gen import ExampleGen
 from pipelines.components.example_validator import ExampleValidator
@@ -24,7 +25,7 @@ from pipelines.components.trainer import Trainer
 from pipelines.components.transform import Transform
 from pipelines.failures import InterruptedRunError, is_disk_full, one_line
 from pipelines.preprocess.writing import write_json
-from pipelines.runner import ARTIFACTS, run
+from pipelines.runner import run
 from pipelines.tuner.best import RUN, write_best
 from pipelines.tuner.hearing import Heard
 from pipelines.tuner.measuring import figures, objective

@@ -15,7 +15,7 @@ import numpy as np
 from data_components import HEADER, shop_config, write_shop
 from rich.console import Console
 
-from pipelines import runner
+from pipelines import runner, session
 from pipelines.artifacts import Hyperparameters, Model
 from pipelines.pipeline import components, until
 from tfmtl.config import Config
@@ -54,7 +54,7 @@ def write_data(data: Path) -> Path:
     return data
 
 
-def search(home: Path, config: Config, artifact: Any = Hyperparameters) -> runner.RunResult:
+def search(home: Path, config: Config, artifact: Any = Hyperparameters) -> session.RunResult:
     """Runs the pipeline up to an artifact."""
     steps = until(artifact, components(config))
     console = Console(file=StringIO(), width=200)

@@ -13,7 +13,7 @@ import pytest
 from fake_pipeline import COMPONENTS, PUBLISHED, executed, make_config, make_data
 from rich.console import Console
 
-from pipelines import runner
+from pipelines import runner, session
 from pipelines.artifacts import Examples, Output
 from pipelines.components.base import Context, PipelineError, Summary, component
 from pipelines.storage.directories import Marker, mark, read_marker, replacing, sweep
@@ -129,7 +129,7 @@ def test_a_disk_that_is_full_for_the_runner_itself(data, output, monkeypatch):
     def full(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(runner, "mark", full)
+    monkeypatch.setattr(session, "mark", full)
     with pytest.raises(PipelineError, match="the disk is full"):
         run(data, output)
 

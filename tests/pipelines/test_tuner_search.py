@@ -17,7 +17,7 @@ from searched_shop import RATE, VALUES, make_config, search, write_data
 
 from pipelines.artifacts import Model
 from pipelines.components.base import PipelineError
-from pipelines.runner import RunResult
+from pipelines.session import RunResult
 from pipelines.tuner import search as searching
 from tfmtl.config import Config, load
 from tfmtl.training.errors import DivergedError
