@@ -109,7 +109,8 @@ def test_a_run_leaves_what_scripts_rely_on(shop):
     assert set(evaluation["tasks"]) == {"retrieve", *TASKS}
     click = evaluation["tasks"]["click"]
     assert 0.3 <= click["overall"]["auc"] <= 1
-    assert set(click["slices"]) == {"scenario", "device"}
+    slices = {"scenario", "device", "new_user", "new_item", "history"}
+    assert set(click["slices"]) == slices
     assert set(click["slices"]["scenario"]) == {"search", "feed", "ads"}
     assert {"recall@10", "ndcg@100", "mrr"} <= set(evaluation["tasks"]["retrieve"]["overall"])
     assert (shop.out / "report.html").read_text().startswith("<!doctype html>")

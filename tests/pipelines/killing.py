@@ -40,6 +40,7 @@ PUBLISHED = {"evaluation.json": "evaluation/evaluation.json", "model": "model"}
 FILES = 6
 CUTS, FINEST = (12_001, 500_000), 4_099
 """Sizes in bytes that no file but the store's has, and steps that are no multiple of its pages."""
+SURVIVED = "it was not killed"
 CHANGES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link", "half of a file")
 
 
@@ -202,7 +203,12 @@ class Watcher:
         self._note("a version", bool(numbers))
         for number in numbers:
             directory = base_path / str(number)
-            found = manifest.damages(directory) if manifest.read_manifest(directory) else ["none"]
+            try:
+                known = manifest.read_manifest(directory)
+                found = manifest.damages(directory) if known else ["no manifest"]
+            except FileNotFoundError as error:
+                found = [repr(error)]
+            # A version that is taken away meanwhile is gone as a whole.
             if found and directory.is_dir():
                 self.problems.append(f"version {number}: {found}")
 
@@ -328,7 +334,7 @@ def kill(
 
     killed = forked(dying, watcher)
     if not os.WIFSIGNALED(killed):
-        watcher.problems.append("it was not killed")
+        watcher.problems.append(SURVIVED)
     if forked(lambda: run(home, output), watcher) != 0:
         watcher.problems.append("the next run failed")
     else:
@@ -356,10 +362,14 @@ def main() -> None:
     after, gaps = settled(unbroken), name == "no exchange"
     names = count(home, before)
     deaths = {f"{at}: {names[at]}": Points(at).watch for at in selected(names, chosen)}
+    found = {point: kill(home, before, after, gaps, die) for point, die in deaths.items()}
     if name == "first":
         step = 3 * FINEST if chosen.startswith("every=") else 40 * FINEST
-        deaths |= {f"cut off at {size}": partial(cut_off, size) for size in range(*CUTS, step)}
-    found = {name: kill(home, before, after, gaps, die) for name, die in deaths.items()}
+        for size in range(*CUTS, step):
+            problems = kill(home, before, after, gaps, partial(cut_off, size))
+            if problems == [SURVIVED] and size > CUTS[0]:
+                break  # no file is that large
+            found[f"cut off at {size}"] = problems
     print(json.dumps(found))
 
 
