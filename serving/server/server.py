@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -197,17 +198,19 @@ def serve(
     Raises:
         ServingError: As `EmbeddedServer.start`.
     """
-    ended = threading.Event()
+    # A handler runs amid what the main thread does: an event that is being waited for holds its
+    # lock for a moment, and to set it then would wait for ever. A SimpleQueue has no such moment.
+    ended: SimpleQueue[int] = SimpleQueue()
 
     def end(number: int, frame: FrameType | None) -> None:
-        ended.set()
+        ended.put(number)
 
     previous = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     server = EmbeddedServer(models, host, port)
     try:
         server.start()
         print(f"ready {server.address}", flush=True)
-        ended.wait()
+        ended.get()
     finally:
         server.stop(grace)
         for number, handler in previous.items():
