@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -387,7 +388,7 @@ def test_no_advice_where_intervals_hold_zero() -> None:
 
 
 def test_the_console_shows_all_of_it_in_80_columns() -> None:
-    console = Console(width=200, record=True, quiet=False, file=open("/dev/null", "w"))  # noqa: SIM115
+    console = Console(width=200, record=True, file=StringIO())
     show(console, {**FOUND, "advice": advise(make_config(), FOUND)})
     lines = console.export_text().splitlines()
     assert max(map(len, lines)) <= 80
