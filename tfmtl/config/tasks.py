@@ -79,6 +79,10 @@ class BinaryTask(TaskBase):
     that is learnt is corrected by the weight's logarithm."""
     ranking_loss: RankingLoss | None = None
     """Loss on the order within a group of rows, added to the task's loss."""
+    calibration: Literal["platt"] | None = None
+    """What brings the trained model's probabilities to those of the validation rows, scenario by
+    scenario, so that an expected revenue can be computed from them: `platt` scales and shifts the
+    logits. None where not given."""
 
     @model_validator(mode="after")
     def _one_weight_of_positives(self) -> Self:

@@ -96,9 +96,13 @@ class BinaryHead(RankingHead):
         self.focal = loss if isinstance(loss, Focal) else None
 
     def predict_from(self, scores: tf.Tensor) -> tf.Tensor:
+        return tf.sigmoid(self.logit_of(scores))
+
+    def logit_of(self, scores: tf.Tensor) -> tf.Tensor:
+        """Maps scores `[batch]` to the logits of their probabilities."""
         if self.focal:
-            scores = focal_logit(scores, self.focal.gamma, self.focal.alpha)
-        return tf.sigmoid(scores)
+            return focal_logit(scores, self.focal.gamma, self.focal.alpha)
+        return scores
 
     def score_of(self, mean: float) -> float:
         mean = float(np.clip(mean, 1e-6, 1 - 1e-6))

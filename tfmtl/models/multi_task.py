@@ -109,9 +109,20 @@ class MultiTaskModel(keras.Model):
         `[batch, classes]`."""
         if self.ranking is None:
             return {}
-        return self.ranking.predict_from(
-            self.ranking(inputs, self.encoding(inputs, training=training), training=training)
-        )
+        return self.ranking.predict_from(self._scores(self.ranking, inputs, training), inputs)
+
+    def logits(self, inputs: Tensors) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """Logits of the tasks that are calibrated, before that, `{task: [batch]}`, and each row's
+        place among the scenarios, `[batch]`."""
+        if self.ranking is None:
+            raise ValueError(f"model '{self.config.name}' has no ranking task")
+        logits = self.ranking.logits(self._scores(self.ranking, inputs))
+        return logits, self.ranking.scenario(inputs, next(iter(logits.values())))
+
+    def _scores(
+        self, ranking: RankingNetwork, inputs: Tensors, training: bool = False
+    ) -> dict[str, tf.Tensor]:
+        return ranking(inputs, self.encoding(inputs, training=training), training=training)
 
     def call(self, inputs: Tensors, training: bool = False) -> dict[str, tf.Tensor]:
         predictions = self.rank(inputs, training)
@@ -167,7 +178,7 @@ class MultiTaskModel(keras.Model):
         return {task: losses[task] for task in self.config.tasks}
 
     def _show_balancer(self, labels: Tensors, scores: Tensors, weights: Tensors) -> None:
-        """Shows the balancer the predictions that it watches."""
+        """Shows the balancer the predictions that it watches, before any calibration."""
         if self.ranking and self.balancer.watched:
             predictions = self.ranking.predict_from(scores)
             for task in self.balancer.watched:

@@ -16,6 +16,7 @@ from tfmtl.config import (
     RegressionTask,
 )
 from tfmtl.heads import BinaryHead, MultiClassHead, MultiLabelHead, RankingHead, RegressionHead
+from tfmtl.heads.calibration import PlattScaling
 from tfmtl.heads.funnels import Funnel, build_funnel
 from tfmtl.heads.keep_rate import events, importance, shifted
 from tfmtl.heads.listwise import GroupLoss
@@ -74,6 +75,11 @@ class RankingNetwork(keras.layers.Layer):
         }
         self.heads: dict[str, Head] = {
             name: _head(name, task, inputs.classes.get(name, 1)) for name, task in tasks.items()
+        }
+        self.calibrations = {
+            name: PlattScaling(self._scenarios, name=f"calibration_{name}")
+            for name, task in tasks.items()
+            if isinstance(task, BinaryTask) and task.calibration
         }
         self.funnel: Funnel | None = None
         if config.funnel:
@@ -163,11 +169,43 @@ class RankingNetwork(keras.layers.Layer):
     ) -> dict[str, tf.Tensor]:
         return self.by_task(inputs, *self.shared(inputs, encoded, training), training)
 
-    def predict_from(self, scores: Tensors) -> dict[str, tf.Tensor]:
+    def predict_from(self, scores: Tensors, inputs: Tensors | None = None) -> dict[str, tf.Tensor]:
         """Maps scores to predictions: `{task: [batch]}`, of tasks of classes `[batch, classes]`;
-        of steps of a funnel also those given the step before, `TASK_after_BEFORE`."""
+        of steps of a funnel also those given the step before, `TASK_after_BEFORE`.
+
+        Args:
+            scores: as `by_task` gives them.
+            inputs: the rows' inputs, of which calibration reads the scenario; without them there
+                is no calibration.
+        """
         predictions = {task: self.heads[task].predict_from(scores[task]) for task in self.tasks}
+        if inputs is not None:
+            logits = self.logits(scores)
+            for task, calibration in self.calibrations.items():
+                scenario = self.scenario(inputs, logits[task])
+                predictions[task] = tf.sigmoid(calibration(logits[task], scenario))
         return self.funnel.predict_from(predictions) if self.funnel else predictions
+
+    def logits(self, scores: Tensors) -> dict[str, tf.Tensor]:
+        """Logits of the calibrated tasks' probabilities before calibration, `{task: [batch]}`."""
+        heads = {task: self.heads[task] for task in self.calibrations}
+        return {
+            task: head.logit_of(scores[task])
+            for task, head in heads.items()
+            if isinstance(head, BinaryHead)
+        }
+
+    def scenario(self, inputs: Tensors, rows: tf.Tensor) -> tf.Tensor:
+        """Each row's place among the scenarios `[batch]`, their number where it is unknown.
+
+        Args:
+            inputs: the rows' inputs.
+            rows: a tensor with as many rows, for models that know no scenarios.
+        """
+        if not self._scenarios:
+            return tf.zeros_like(rows, tf.int32)
+        ids = inputs[columns.SCENARIO]
+        return tf.where(ids >= RESERVED, ids - RESERVED, self._scenarios)
 
     def losses_from(
         self, labels: Tensors, scores: Tensors, weights: Tensors, meta: Tensors | None = None
@@ -233,7 +271,7 @@ class RankingNetwork(keras.layers.Layer):
         known = ids >= RESERVED
         domain = tf.where(known[:, None], encoded[columns.SCENARIO], 0.0)
         return Situation(
-            scenario=tf.where(known, ids - RESERVED, self._scenarios),
+            scenario=self.scenario(inputs, ids),
             domain=domain,
             identity=tf.concat(identity, axis=1) if identity else domain[:, :0],
             features=features,

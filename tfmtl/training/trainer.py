@@ -16,6 +16,7 @@ from tfmtl.optimizers import build_optimizer
 from tfmtl.preprocessing import columns
 from tfmtl.preprocessing.preprocessor import Preprocessor
 from tfmtl.training.base_rates import starting_bias
+from tfmtl.training.calibrating import calibrate, reset
 from tfmtl.training.event_rates import event_rates
 from tfmtl.training.finite_labels import check_labels
 from tfmtl.training.loop import Loop
@@ -93,7 +94,8 @@ def fit(
     logs: Path | None = None,
     strategy: tf.distribute.Strategy | None = None,
 ) -> Trained:
-    """Trains a compiled model on the `train` split, watching the `validation` split.
+    """Trains a compiled model on the `train` split, watching the `validation` split, of which its
+    calibrated tasks then take their scales.
 
     Args:
         model: the model; its configuration says how long.
@@ -115,7 +117,9 @@ def fit(
     loop = Loop(
         model, transformed, watch, callbacks, strategy, work, logs if spec.tensorboard else None
     )
+    reset(model)
     loop.run()
+    calibrate(model, transformed / "validation")
     best = loop.stopping.epoch if loop.stopping else spec.epochs
     return Trained(model, watch.epochs, best, loop.cosines.records)
 
