@@ -251,7 +251,7 @@ def test_it_is_saved_exported_and_served(
     assert np.array_equal(loaded.rank(x)["click"], expected)
 
     write_saved_model(model, tmp_path / "model", tmp_path / "saved_model")
-    served = tf.saved_model.load(str(tmp_path / "saved_model")).signatures["rank"]
+    served = tf.saved_model.load(str(tmp_path / "saved_model")).signatures["rank_rows"]
     names = served.structured_input_signature[1]
     request = {name: tf.constant(raw[name].tolist(), spec.dtype) for name, spec in names.items()}
     np.testing.assert_allclose(served(**request)["click"], expected, rtol=1e-5)

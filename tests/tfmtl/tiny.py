@@ -209,6 +209,7 @@ def write_catalogue(directory: Path, preprocessor: Preprocessor) -> None:
     for feature in preprocessor.config.features.item:
         values = preprocessor.feature(feature.name)(_tensor(np.array(ITEMS[feature.raw])))
         table[feature.name] = _column(values.numpy())
+    table |= {f"raw/{name}": pa.array(values) for name, values in ITEMS.items()}
     pq.write_table(pa.table(table), directory / "catalogue.parquet")
 
 

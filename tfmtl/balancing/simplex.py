@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-_STEPS = 100
+_STEPS = 500
 _TOLERANCE = 1e-6
 _FAR = 1e30
 
@@ -14,8 +14,8 @@ def best_mixture(
 
     Pairwise Frank-Wolfe: in every step weight is moved from the task where the objective rises
     most to the one where it falls most, by as much as is best, which has a closed form. It ends
-    when no move can gain more than a millionth. Without a slope it finds the mixture of the
-    smallest norm.
+    when no move can gain more than a millionth, or after 500 steps. Without a slope it finds the
+    mixture of the smallest norm.
 
     Reference: Lacoste-Julien and Jaggi, "On the global linear convergence of Frank-Wolfe
     optimization variants", NIPS 2015, algorithm 2.

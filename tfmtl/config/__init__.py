@@ -3,7 +3,7 @@
 from tfmtl.config.bags import BagFeature
 from tfmtl.config.balancers import Balancer
 from tfmtl.config.base import ConfigError
-from tfmtl.config.config import Config, Serving
+from tfmtl.config.config import Config
 from tfmtl.config.encoders import HistoryEncoder, NumberEncoding
 from tfmtl.config.evaluation import Evaluation, Rule
 from tfmtl.config.features import Feature, Features
@@ -16,6 +16,7 @@ from tfmtl.config.ids import (
     IdFeature,
     Vocabular,
 )
+from tfmtl.config.index import Index
 from tfmtl.config.inputs import Input, Raw, RawKind, Side
 from tfmtl.config.interactions import Interaction
 from tfmtl.config.loading import dump, load, parse, schema
@@ -24,6 +25,7 @@ from tfmtl.config.model import Model, RetrievalTowers
 from tfmtl.config.numbers import Bucketize, NumericFeature, TimestampFeature, VectorFeature
 from tfmtl.config.sampling import NegativeRule, Resampling, Sampling
 from tfmtl.config.scenario_nets import ScenarioNet
+from tfmtl.config.serving import Serving
 from tfmtl.config.source import Events, Impressions, Negatives, Source
 from tfmtl.config.tables import Lookup, SideTable, TableSource
 from tfmtl.config.tasks import (
@@ -36,13 +38,12 @@ from tfmtl.config.tasks import (
     RetrievalTask,
     Scenario,
     Task,
-    classes_output,
-    conditional_output,
 )
 from tfmtl.config.texts import CharacterTokens, TextFeature, WordTokens
 from tfmtl.config.training import Optimizers, Split, Training
 from tfmtl.config.trunks import Trunk
 from tfmtl.config.validation import AnomalyKind, Distances, LabelRate, Severity, Validation
+from tfmtl.config.variants import Storage, Variant
 from tfmtl.config.windows import Window
 
 __all__ = [
@@ -74,6 +75,7 @@ __all__ = [
     "HistoryEncoder",
     "IdFeature",
     "Impressions",
+    "Index",
     "Input",
     "Interaction",
     "LabelRate",
@@ -104,6 +106,7 @@ __all__ = [
     "SideTable",
     "Source",
     "Split",
+    "Storage",
     "TableSource",
     "Task",
     "TextFeature",
@@ -111,12 +114,11 @@ __all__ = [
     "Training",
     "Trunk",
     "Validation",
+    "Variant",
     "VectorFeature",
     "Vocabular",
     "Window",
     "WordTokens",
-    "classes_output",
-    "conditional_output",
     "dump",
     "load",
     "parse",

@@ -14,6 +14,7 @@ from tfmtl.config.checks import (
     check_gate,
     check_log,
     check_sampling,
+    check_serving,
     check_sources,
     check_tasks,
     check_tuner,
@@ -26,6 +27,7 @@ from tfmtl.config.features import Features
 from tfmtl.config.model import Model
 from tfmtl.config.pipeline import Pipeline
 from tfmtl.config.sampling import Resampling, Sampling
+from tfmtl.config.serving import Serving
 from tfmtl.config.source import Source
 from tfmtl.config.tasks import (
     BinaryTask,
@@ -42,15 +44,6 @@ from tfmtl.config.training import Split, Training
 from tfmtl.config.tuner import Tuner
 from tfmtl.config.validation import Validation
 from tfmtl.config.windows import ROWS
-
-
-class Serving(Spec):
-    """How the model is served."""
-
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] | None = None
-    """Name under which TF Serving knows the model; the configuration's where not given."""
-    keep_versions: Annotated[int, Field(ge=1)] = 5
-    """The newest versions that stay when one is pushed; older ones are removed."""
 
 
 class Config(Spec):
@@ -180,5 +173,6 @@ class Config(Spec):
         check_early_stopping(self)
         check_balancer(self)
         check_bulk_inference(self)
+        check_serving(self)
         check_tuner(self)
         return self

@@ -71,6 +71,11 @@ class Features(Spec):
             made |= {one.name: one for one in given}
         return made
 
+    @property
+    def int64_columns(self) -> set[str]:
+        """Raw columns of ids that requests give as int64."""
+        return {f.raw for f in self if isinstance(f, IdFeature) and f.dtype == "int64"}
+
     def inputs_of(self, feature: str) -> list[str]:
         """Names of the model inputs that a feature makes; the name itself where it is none's."""
         return [i.name for i in self.inputs.values() if i.feature == feature] or [feature]

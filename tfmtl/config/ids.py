@@ -29,6 +29,9 @@ class IdFeature(Vocabular):
     """An identifier of high cardinality: a user, an item."""
 
     kind: Literal["id"]
+    dtype: Literal["string", "int64"] = "string"
+    """What requests give for it, and answers where it is the item's key: texts, or whole numbers of
+    which negative ones are missing. The log may have either."""
 
 
 class CategoricalFeature(Vocabular):

@@ -174,13 +174,3 @@ Task = Annotated[
     RetrievalTask | BinaryTask | RegressionTask | MultiClassTask | MultiLabelTask,
     Field(discriminator="kind"),
 ]
-
-
-def classes_output(task: str) -> str:
-    """Output of the served model that names the classes of a task's predictions."""
-    return f"{task}_classes"
-
-
-def conditional_output(task: str, after: str) -> str:
-    """Output of the served model for a funnel task's probability given the task before."""
-    return f"{task}_after_{after}"

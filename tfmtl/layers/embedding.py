@@ -7,6 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfmtl.layers.rows import rows_at
+
 
 @dataclass(frozen=True)
 class Table:
@@ -115,15 +117,15 @@ class EmbeddingCollection(keras.layers.Layer):
 
     def _look_up(self, dim: int, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Rows of the inputs that read tables of one dimension, by one gather."""
-        table = self._fused[dim].value
+        table = self._fused[dim]
         groups: dict[tuple[int | None, ...], list[str]] = {}
         for name, ids in inputs.items():
             groups.setdefault(tuple(ids.shape[1:]), []).append(name)
         ids = [self._positions(inputs, group) for group in groups.values()]
         if len(ids) == 1:
-            rows = [tf.gather(table, ids[0])]
+            rows = [rows_at(table, ids[0])]
         else:
-            flat = tf.gather(table, tf.concat([tf.reshape(i, [-1]) for i in ids], axis=0))
+            flat = rows_at(table, tf.concat([tf.reshape(i, [-1]) for i in ids], axis=0))
             parts = tf.split(flat, [tf.size(i) for i in ids])
             rows = [
                 tf.reshape(part, tf.concat([tf.shape(i), [dim]], axis=0))

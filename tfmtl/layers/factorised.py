@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from tfmtl.layers.rows import rows_at
+
 
 class Factorised(keras.layers.Layer):
     """Scores a user and an item: `b_u + b_i + p_u . q_i`.
@@ -47,10 +49,10 @@ class Factorised(keras.layers.Layer):
         self.built = True
 
     def call(self, user: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
-        p = tf.gather(self.user_factors.value, user)
-        q = tf.gather(self.item_factors.value, item)
-        b_u = tf.gather(self.user_bias.value, user)[:, 0]
-        b_i = tf.gather(self.item_bias.value, item)[:, 0]
+        p = rows_at(self.user_factors, user)
+        q = rows_at(self.item_factors, item)
+        b_u = rows_at(self.user_bias, user)[:, 0]
+        b_i = rows_at(self.item_bias, item)[:, 0]
         if self.l2:
             squares = b_u**2 + b_i**2 + tf.reduce_sum(p**2 + q**2, axis=1)
             self.add_loss(self.l2 * tf.reduce_mean(squares))

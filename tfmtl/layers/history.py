@@ -15,7 +15,12 @@ class HistoryEncoder(keras.layers.Layer):
     Args:
         dim: width of an item: of its features' embeddings joined.
         dtype: dtype policy of its computation.
+
+    Attributes:
+        reads_candidate: whether the vector depends on the item in question.
     """
+
+    reads_candidate = False
 
     def __init__(self, dim: int, dtype: str, name: str | None = None) -> None:
         super().__init__(name=name, dtype=dtype)

@@ -44,6 +44,8 @@ class TargetAttention(HistoryEncoder):
         TensorShape([2, 4])
     """
 
+    reads_candidate = True
+
     def __init__(
         self,
         dim: int,

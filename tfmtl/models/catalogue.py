@@ -16,7 +16,7 @@ Inputs = dict[str, np.ndarray]
 def catalogue_inputs(model: MultiTaskModel, catalogue: pa.Table) -> Inputs:
     """Model inputs of the item tower for every item: `{input: [items] or [items, length]}`."""
     return {
-        name: _column(catalogue[name], model.inputs_spec[name])
+        name: column_array(catalogue[name], model.inputs_spec[name])
         for name in model.config.item_features
     }
 
@@ -39,7 +39,8 @@ def in_batches(
     return np.concatenate(parts)
 
 
-def _column(column: pa.ChunkedArray, spec: tf.TensorSpec) -> np.ndarray:
+def column_array(column: pa.ChunkedArray, spec: tf.TensorSpec) -> np.ndarray:
+    """A column of the catalogue as a model input: `[items]` or `[items, length]`."""
     array = column.combine_chunks()
     dtype = spec.dtype.as_numpy_dtype
     if pa.types.is_fixed_size_list(array.type):

@@ -83,6 +83,39 @@ class Encoding(keras.layers.Layer):
             )
         return encoded
 
+    def of_candidates(
+        self, users: Tensors, items: Tensors, user_of: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Vectors of users' candidates; what is alike for a user's candidates is encoded once.
+
+        Args:
+            users: inputs that are alike for all candidates of a user, `[users, ...]`.
+            items: all other inputs, `[rows, ...]`.
+            user_of: the user of each row, int32 `[rows]`.
+
+        Returns:
+            `{vector: [rows, dim]}`, equal to those of all inputs in rows.
+        """
+        reads = self.embedding.reads
+        of_users = self.embedding(users, names=[name for name in reads if name in users])
+        of_items = self.embedding(items, names=[name for name in reads if name in items])
+        joined = {h.title: h for h in self.spec.joined(self.spec.spec, candidate=True)}
+        encoded = {}
+        for name in self.spec.vectors(self.spec.spec, candidate=True):
+            if name in items:
+                encoded[name] = self._encode(name, items, of_items.get(name))
+            elif name not in joined:
+                encoded[name] = tf.gather(self._encode(name, users, of_users.get(name)), user_of)
+            elif self.histories[name].reads_candidate:
+                history = joined[name]
+                own = {one: tf.gather(users[one], user_of) for one in history.input_names}
+                rows = {one: tf.gather(of_users[one], user_of) for one in history.input_names}
+                encoded[name] = self._encode_history(history, own, {**rows, **of_items}, True)
+            else:
+                vectors = self._encode_history(joined[name], users, of_users, candidate=False)
+                encoded[name] = tf.gather(vectors, user_of)
+        return encoded
+
     def _encode(self, name: str, inputs: Tensors, rows: tf.Tensor | None) -> tf.Tensor:
         values = inputs[name]
         if name in self.spec.bags:
@@ -99,7 +132,12 @@ class Encoding(keras.layers.Layer):
         return numbers if values.shape.rank == 2 else numbers[:, None]
 
     def _encode_history(
-        self, history: History, inputs: Tensors, rows: Tensors, candidate: bool, training: bool
+        self,
+        history: History,
+        inputs: Tensors,
+        rows: Tensors,
+        candidate: bool,
+        training: bool = False,
     ) -> tf.Tensor:
         items = tf.concat([rows[name] for name in history.item_inputs], axis=2)
         for name in (history.gap_input, history.behaviour_input):

@@ -111,6 +111,24 @@ class MultiTaskModel(keras.Model):
             return {}
         return self.ranking.predict_from(self._scores(self.ranking, inputs, training), inputs)
 
+    def rank_candidates(
+        self, users: Tensors, items: Tensors, user_of: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Predictions as `rank` gives them, for candidates of users.
+
+        Args:
+            users: inputs that are alike for all candidates of a user, `[users, ...]`; they are
+                encoded once.
+            items: all other inputs, `[rows, ...]`.
+            user_of: the user of each row, int32 `[rows]`.
+        """
+        if self.ranking is None:
+            return {}
+        read = [name for name in self.ranking.reads if name in users]
+        inputs = {**items, **{name: tf.gather(users[name], user_of) for name in read}}
+        encoded = self.encoding.of_candidates(users, items, user_of)
+        return self.ranking.predict_from(self.ranking(inputs, encoded), inputs)
+
     def logits(self, inputs: Tensors) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         """Logits of the tasks that are calibrated, before that, `{task: [batch]}`, and each row's
         place among the scenarios, `[batch]`."""

@@ -104,6 +104,12 @@ class RankingNetwork(keras.layers.Layer):
         """Sublayers build themselves when they are first called."""
         self.built = True
 
+    @property
+    def reads(self) -> list[str]:
+        """Inputs that are read as they are, beside their vectors."""
+        scenario = [columns.SCENARIO] if self._scenarios else []
+        return [*scenario, *(self._ids if self.factorised else [])]
+
     def shared(
         self, inputs: Tensors, encoded: Tensors, training: bool = False
     ) -> tuple[list[tf.Tensor], Any]:

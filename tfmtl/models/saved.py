@@ -5,6 +5,7 @@ DIRECTORY/config.yaml          the configuration it was trained with
 DIRECTORY/vocabularies/        what turns raw values into ids
 DIRECTORY/moments.json         what turns raw numbers into scaled ones
 DIRECTORY/catalogue.parquet    the items
+DIRECTORY/queries.parquet      queries to measure an index with, where it was trained by a run
 """
 
 import shutil
@@ -15,8 +16,9 @@ from zipfile import BadZipFile
 import keras
 
 import tfmtl.optimizers  # noqa: F401  registers the optimisers that saved models name
-from tfmtl.config import Config, ConfigError, dump, load
+from tfmtl.config import Config, ConfigError, Serving, dump, load
 from tfmtl.models.multi_task import MultiTaskModel
+from tfmtl.models.queries import QUERIES
 from tfmtl.preprocessing.preprocessor import Preprocessor
 
 NETWORK = "model.keras"
@@ -42,15 +44,18 @@ def save_model(model: MultiTaskModel, directory: str | Path, preprocessing: Path
             shutil.copytree(source, target, dirs_exist_ok=True)
         else:
             shutil.copyfile(source, target)
+    if (preprocessing / QUERIES).is_file():
+        shutil.copyfile(preprocessing / QUERIES, directory / QUERIES)
     (directory / CONFIG).write_text(dump(model.config), encoding="utf-8")
     model.save(directory / NETWORK)
 
 
-def load_model(directory: str | Path) -> MultiTaskModel:
+def load_model(directory: str | Path, serving: Serving | None = None) -> MultiTaskModel:
     """Reads a model, ready to predict, to be compiled and to be trained further.
 
     Args:
         directory: a run's `model/`, as `save_model` writes it.
+        serving: how it shall be served; as it was configured for its training where not given.
 
     Raises:
         FileNotFoundError: the directory holds no model.
@@ -71,6 +76,8 @@ def load_model(directory: str | Path) -> MultiTaskModel:
     except (ValueError, KeyError, BadZipFile, zlib.error) as error:
         raise OSError(f"{path}: no readable Keras model, it is damaged; make it anew") from error
     model.home = Path(directory)
+    if serving is not None:
+        model.config = model.config.model_copy(update={"serving": serving})
     return model
 
 

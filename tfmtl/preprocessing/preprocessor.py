@@ -10,6 +10,7 @@ from tfmtl.config import Config, Raw
 from tfmtl.layers.fitting import fitted
 from tfmtl.layers.lookup import VocabularyLookup
 from tfmtl.preprocessing import columns
+from tfmtl.preprocessing.identifiers import id_texts
 from tfmtl.preprocessing.kinds import Analysis, Layer, layers
 from tfmtl.preprocessing.past import PastInputs
 from tfmtl.preprocessing.tables import label_vocabulary, read_moments, read_vocabulary
@@ -91,8 +92,8 @@ class Preprocessor:
     def scenario(self, values: tf.Tensor) -> tf.Tensor:
         """Scenario names `[n]` to int32 ids `[n]`: 1 unknown, 2 and up as configured."""
         assert self.config.scenario
-        names = tf.constant(self.config.scenario.values)
-        matches = tf.cast(values[:, None] == names[None, :], tf.int32)
+        names = self.config.scenario.values
+        matches = tf.cast(values[:, None] == tf.constant(names)[None, :], tf.int32)
         return 1 + tf.reduce_sum(matches * tf.range(1, len(names) + 1)[None, :], axis=1)
 
     def raw_spec(self, inputs: Sequence[str]) -> dict[str, tf.TensorSpec]:
@@ -102,14 +103,16 @@ class Preprocessor:
             inputs: names of model inputs, e.g. `config.query_features`.
 
         Returns:
-            {raw name: spec}: strings, float32 or, of times, float64; `[None]`, histories and
-            lists `[None, None]`, vectors `[None, size]`.
+            {raw name: spec}: strings, float32 or, of times, float64, int64 of ids that are
+            configured so; `[None]`, histories and lists `[None, None]`, vectors `[None, size]`.
         """
+        ids = self.config.features.int64_columns
         spec: dict[str, tf.TensorSpec] = {}
         for name in inputs:
             if name in self._histories:
                 of = self._inputs[self._histories[name][0]].reads[0]
-                spec[name] = tf.TensorSpec([None, None], _SPECS[of.kind][0], name)
+                dtype = tf.int64 if of.column in ids else _SPECS[of.kind][0]
+                spec[name] = tf.TensorSpec([None, None], dtype, name)
             elif name in self._past:
                 spec[name] = self._past.spec(name)
             elif name == columns.SCENARIO:
@@ -119,7 +122,7 @@ class Preprocessor:
             else:
                 for read in self._inputs[name].reads:
                     if read.constant is None:
-                        spec[read.column] = _spec(read, spec.get(read.column))
+                        spec[read.column] = _spec(read, spec.get(read.column), ids)
         return spec
 
     def __call__(self, raw: Mapping[str, tf.Tensor], inputs: Sequence[str]) -> dict[str, tf.Tensor]:
@@ -139,6 +142,7 @@ class Preprocessor:
         if not raw:
             raise ValueError("`raw` should hold a tensor, for the size of the batch. Received: {}")
         batch = tf.shape(next(iter(raw.values())))[0]
+        raw = {name: id_texts(values) for name, values in raw.items()}
         made: dict[str, tf.Tensor] = {}
         for name in inputs:
             if name in self._histories:
@@ -162,10 +166,12 @@ def _given(read: Raw, raw: Mapping[str, tf.Tensor], batch: tf.Tensor) -> tf.Tens
     return tf.fill([batch], tf.constant(read.constant, _SPECS[read.kind][0]))
 
 
-def _spec(read: Raw, known: tf.TensorSpec | None) -> tf.TensorSpec:
+def _spec(read: Raw, known: tf.TensorSpec | None, ids: set[str]) -> tf.TensorSpec:
     """What a request gives for a column; a number that another feature reads as a time, too, is
     given as precisely as that needs."""
     dtype, rank = _SPECS[read.kind]
     if known is not None and known.dtype == tf.float64:
         dtype = known.dtype
+    if read.column in ids:
+        dtype = tf.int64
     return tf.TensorSpec([None, read.size][:rank], dtype, read.column)

@@ -55,10 +55,18 @@ def write_vocabulary(directory: Path, name: str, values: list[str]) -> None:
     Raises:
         ValueError: a value is empty or holds a line break, which a line cannot tell apart.
     """
+    write_lines(vocabulary_path(directory, name), values, f"vocabulary {name}")
+
+
+def write_lines(path: Path, values: list[str], title: str) -> None:
+    """Writes texts, one a line, as lookup tables read them; errors call them by their title.
+
+    Raises:
+        ValueError: a value is empty or holds a line break, which a line cannot tell apart.
+    """
     for value in values:
         if not value or "\n" in value or "\r" in value:
-            raise ValueError(f"vocabulary {name}: {value!r} is no line of text")
-    path = vocabulary_path(directory, name)
+            raise ValueError(f"{title}: {value!r} is no line of text")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{value}\n" for value in values), encoding="utf-8", newline="\n")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tfmtl.config import Config
+from tfmtl.models.queries import write_queries
 from tfmtl.models.saved import save_model
 from tfmtl.training.finetuning import finetune
 from tfmtl.training.gate_use import gate_use
@@ -65,6 +66,7 @@ def make_model(
         )
     if output is not None:
         save_model(trained.model, output, transformed)
+        write_queries(config, transformed, output)
         cosines = {"cosines": trained.cosines} if trained.cosines else {}
         _write({"epochs": trained.epochs, **cosines}, output / HISTORY)
         use = gate_use(trained.model, transformed)

@@ -5,6 +5,7 @@ from tfmtl.config.checks.bulk_inference import check_bulk_inference
 from tfmtl.config.checks.features import check_features, check_log
 from tfmtl.config.checks.objectives import check_early_stopping, check_gate
 from tfmtl.config.checks.sampling import check_sampling
+from tfmtl.config.checks.serving import check_serving
 from tfmtl.config.checks.sources import check_sources
 from tfmtl.config.checks.tasks import check_tasks
 from tfmtl.config.checks.tuner import check_tuner
@@ -19,6 +20,7 @@ __all__ = [
     "check_gate",
     "check_log",
     "check_sampling",
+    "check_serving",
     "check_sources",
     "check_tasks",
     "check_tuner",

@@ -1,19 +1,16 @@
-"""Features that fit the log, the towers and the requests."""
+"""Features that fit the log and the towers."""
 
 from collections.abc import Sequence
-from keyword import iskeyword
 from typing import TYPE_CHECKING
 
+from tfmtl.config.checks.requests import check_requests
 from tfmtl.config.checks.windows import windows_without_items
 from tfmtl.config.features import embedding_dim
 from tfmtl.config.ids import IdFeature
-from tfmtl.config.inputs import Input, Raw
+from tfmtl.config.inputs import Raw
 
 if TYPE_CHECKING:
     from tfmtl.config.config import Config
-
-RETRIEVE_INPUT = "k"
-"""What signature `retrieve` takes beside the raw columns: how many items are wanted."""
 
 
 def check_log(config: "Config") -> None:
@@ -67,7 +64,7 @@ def check_features(config: "Config") -> None:
             "add scenario: {column: ..., values: [...]}, or leave model.scenario_net out"
         )
     _check_towers(config)
-    _check_requests(config)
+    check_requests(config)
     if config.model.factorised:
         for side in ("user", "item"):
             if not any(isinstance(f, IdFeature) for f in getattr(config.features, side)):
@@ -134,57 +131,3 @@ def _check_histories_of_towers(config: "Config") -> None:
                 "model.retrieval: sum needs vectors of one dim, encoder "
                 f"{history.encoder.kind} joins those of {', '.join(named)}"
             )
-
-
-def _check_requests(config: "Config") -> None:
-    """A request names its values by raw column, so that one name must mean one value."""
-    histories = {name for h in config.features.history for name in h.input_names}
-    windows = {window.name for window in config.features.windows}
-    inputs = config.features.inputs.values()
-    asked = [(i, raw) for i in inputs for raw in i.reads if raw.constant is None]
-    for made, raw in asked:
-        meaning = "a history" if raw.column in histories else None
-        meaning = "a count or rate" if raw.column in windows else meaning
-        if config.retrieval_task and made.name in config.query_features:
-            meaning = "how many items to retrieve" if raw.column == RETRIEVE_INPUT else meaning
-        if meaning:
-            raise ValueError(
-                f"feature '{made.feature}': in a request '{raw.column}' is {meaning}; "
-                f"rename the raw column"
-            )
-    _check_lists(asked)
-    taken = [RETRIEVE_INPUT, *([config.scenario.column] if config.scenario else [])]
-    for name in windows.intersection(taken):
-        raise ValueError(
-            f"features.windows '{name}': in a request '{name}' is something else; rename it"
-        )
-    columns = [raw.column for _, raw in asked]
-    for name in [*columns, *([config.scenario.column] if config.scenario else [])]:
-        if not name.isidentifier() or name[0] == "_" or iskeyword(name) or name == "self":
-            raise ValueError(
-                f"column '{name}' cannot be an input of the served model: a name should be a "
-                f"letter, then letters, digits and _; rename the raw column"
-            )
-    if config.ranking_tasks and not (asked or histories or windows or config.scenario):
-        raise ValueError("features: serve_as leaves no input; take it from one of them")
-
-
-def _check_lists(asked: Sequence[tuple[Input, Raw]]) -> None:
-    """A column of lists is read as such, and in one way, by all features that read it."""
-    known: dict[str, tuple[Input, Raw]] = {}
-    for made, raw in asked:
-        first, other = known.setdefault(raw.column, (made, raw))
-        alike = (raw.kind, raw.separator, raw.size) == (other.kind, other.separator, other.size)
-        if not alike and {raw.kind, other.kind} & {"texts", "numbers"}:
-            raise ValueError(
-                f"feature '{made.feature}': column '{raw.column}' is read as {_noun(raw)}, and as "
-                f"{_noun(other)} by '{first.feature}'; let both read it the same way"
-            )
-
-
-def _noun(raw: Raw) -> str:
-    if raw.kind not in ("texts", "numbers"):
-        return f"a {raw.kind}"
-    size = "" if raw.size is None else f"{raw.size} "
-    parted = "" if raw.separator is None else f" parted by {raw.separator!r}"
-    return f"a list of {size}{raw.kind}{parted}"

@@ -4,16 +4,10 @@ from typing import TYPE_CHECKING
 
 from tfmtl.config.ids import HashedFeature, Vocabular
 from tfmtl.config.source import Events
-from tfmtl.config.tasks import (
-    BinaryTask,
-    MultiLabelTask,
-    RegressionTask,
-    RetrievalTask,
-    classes_output,
-    conditional_output,
-)
+from tfmtl.config.tasks import BinaryTask, MultiLabelTask, RegressionTask, RetrievalTask
 from tfmtl.config.texts import TextFeature
 from tfmtl.config.windows import ROWS
+from tfmtl.served_names import classes_output, conditional_output
 
 if TYPE_CHECKING:
     from tfmtl.config.config import Config

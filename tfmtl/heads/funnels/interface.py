@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfmtl.config import conditional_output
+from tfmtl.served_names import conditional_output
 
 Tensors = Mapping[str, tf.Tensor]
 
