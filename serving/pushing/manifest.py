@@ -5,11 +5,13 @@
      "sources": {"model": ..., "infra": ..., "evaluation": ..., "weights": ...},
      "run": {...}, "metrics": {...}, "verdict": {...},
      "rolled_back": {"from": 3, "to": 2}, "withdrawn": [{"version": 3, "sources": {...}}],
+     "reindexed": {...}, "index": {...},
      "files": {"saved_model.pb": "SHA-256 in hexadecimal digits", ...}}
 
 `sources` are the fingerprints of the artifacts it comes from, and of its weights; `run`, `metrics`
 and `verdict` are what the Pusher knows. `rolled_back` and `withdrawn` are in a version that a
-rollback has made.
+rollback has made, `reindexed` in one of a new catalogue; `index` is what the version's index says
+of itself, see serving/index/describing.py.
 """
 
 import hashlib
@@ -19,6 +21,8 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from serving.index.describing import read_index
 
 MANIFEST = "assets.extra/manifest.json"
 """Where it lies, relative to the version's directory."""
@@ -33,6 +37,7 @@ def write_manifest(directory: Path, name: str, version: int, about: Mapping[str,
         version: the number it will have.
         about: what else is known of it, as JSON data.
     """
+    index = read_index(directory)
     manifest = {
         "name": name,
         "version": version,
@@ -40,6 +45,7 @@ def write_manifest(directory: Path, name: str, version: int, about: Mapping[str,
         "tfmtl": _installed("tfmtl"),
         "tensorflow": _installed("tensorflow"),
         **about,
+        **({"index": index} if index else {}),
         "files": file_hashes(directory),
     }
     path = directory / MANIFEST

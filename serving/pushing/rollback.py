@@ -14,7 +14,7 @@ from serving.pushing.durable import locked
 from serving.pushing.manifest import MANIFEST, damages, read_manifest
 from serving.pushing.versions import add_version, latest, version_directories, versions
 
-_KEPT = ("sources", "run", "metrics", "verdict")
+_KEPT = ("sources", "run", "metrics", "verdict", "reindexed")
 """What the copy's manifest takes over from the version it is a copy of."""
 
 

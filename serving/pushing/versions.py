@@ -26,8 +26,9 @@ KERAS_MODEL = "assets.extra/keras_model"
 def version_directories(base_path: Path) -> dict[int, Path]:
     """The version directories below a base path, by number, ascending.
 
-    A child counts when its name is a number; nothing checks that it is complete. Of two names of
-    one number (`1` and `001`) the last in order of names is taken.
+    A child counts when its name is a number that an int64 holds, as TF Serving's are; nothing
+    checks that it is complete. Of two names of one number (`1` and `001`) the last in order of
+    names is taken.
 
     Raises:
         FileNotFoundError: When the base path does not exist.
@@ -35,9 +36,9 @@ def version_directories(base_path: Path) -> dict[int, Path]:
     found = {
         int(child.name): child
         for child in sorted(Path(base_path).iterdir())
-        if re.fullmatch(r"[0-9]+", child.name) and child.is_dir()
+        if re.fullmatch(r"0*[0-9]{1,19}", child.name) and child.is_dir()
     }
-    return dict(sorted(found.items()))
+    return {number: path for number, path in sorted(found.items()) if number < 2**63}
 
 
 def versions(base_path: Path) -> list[int]:

@@ -1,213 +1,209 @@
-"""The versions of one model: what is on disk becomes what is served.
+"""Follows one model: what is on disk becomes what is served.
 
-Every poll looks at the base path. The newest versions are loaded first and the others unloaded
-after, so that requests always find one; a version that fails to load never takes the place of
-one that works. A version that is being unloaded is closed when its last request has ended.
+A thread of its own looks at the base path again and again, and takes the steps of
+`version_policy` from what is served to what the policy chooses. A version that fails to load never
+takes the place of one that works; a version that is being unloaded is closed when its last request
+has ended.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from enum import IntEnum
 from pathlib import Path
-
-import grpc
-import tensorflow as tf
+from typing import Any, NamedTuple
 
 from serving.pushing.versions import version_directories
-from serving.server.model import LoadedVersion
-from serving.server.status import StatusError, from_tensorflow, without_paths
-from serving.server.warmup import warm_up
+from serving.server.loading import load
+from serving.server.options import ServerOptions
+from serving.server.status import StatusError
+from serving.server.version_policy import Kind, Step, chosen, next_step
+from serving.server.version_table import State, VersionState, VersionTable
 
 _LOG = logging.getLogger(__name__)
-_RETRIES = 5
-_RETRY_SECONDS = 60.0
+# What a follower gets to come to its end when the server stops at once.
+_LEAST_SECONDS = 1.0
 
 
-class State(IntEnum):
-    """A version's state, with the numbers of `ModelVersionStatus.State`."""
-
-    START = 10
-    LOADING = 20
-    AVAILABLE = 30
-    UNLOADING = 40
-    END = 50
-
-
-@dataclass
-class VersionState:
-    """What is known of one version; kept after it has ended.
+class Source(NamedTuple):
+    """Where a model lies and which of its versions to serve.
 
     Attributes:
-        state: Where it is in its life.
-        error: Why loading failed, `None` when it did not.
-        model: The loaded model while `AVAILABLE` or `UNLOADING`.
-        users: The requests that run on it now.
-        failures: Loads that failed in a row.
-        retry_at: When to try again, on the monotonic clock.
+        base_path: The directory that holds numeric version directories.
+        policy: A `ServableVersionPolicy`.
     """
 
-    state: State = State.START
-    error: StatusError | None = None
-    model: LoadedVersion | None = field(default=None, repr=False)
-    users: int = 0
-    failures: int = 0
-    retry_at: float = 0.0
+    base_path: Path
+    policy: Any
 
 
 class ModelManager:
-    """Loads, serves and unloads the versions of one model.
+    """Loads and unloads the versions of one model.
 
     Args:
         name: The model's name in requests.
-        base_path: The directory that holds numeric version directories.
-        keep: How many of the latest versions to serve.
+        options: Those of the server.
+        loads: Bounds the versions that are loaded at once, of all models.
+
+    Attributes:
+        name: The model's name.
+        versions: What is served and what is known of it.
+        source: What is being followed, `None` when the model is not configured.
     """
 
-    def __init__(self, name: str, base_path: Path, keep: int = 1):
+    def __init__(self, name: str, options: ServerOptions, loads: threading.Semaphore):
         self.name = name
-        self.base_path = Path(base_path)
-        self._keep = keep
-        self._versions: dict[int, VersionState] = {}
-        self._changed = threading.Condition()
+        self.versions = VersionTable(name)
+        self.source: Source | None = None
+        self._options = options
+        self._loads = loads
+        self._problem = ""
+        # How often a new source was given, and how often one had been when the last look began.
+        self._asked = self._looked = 0
+        self._stopping = False
+        self._follower: threading.Thread | None = None
 
-    def poll(self) -> None:
-        """Brings the served versions in line with the disk. Call it from one thread only.
+    def follow(self, source: Source | None) -> int:
+        """Serves what is there and what will come; `None` unloads everything.
+
+        Returns:
+            The count of changes so far, for `VersionTable.wait_served`.
+        """
+        with self.versions.changed:
+            self.source = source
+            self._asked += 1
+            self.versions.changed.notify_all()
+            if self._follower is None:
+                self._follower = threading.Thread(
+                    target=self._run, name=f"follow-{self.name}", daemon=True
+                )
+                self._follower.start()
+            return self.versions.changes
+
+    def wait_looked(self) -> None:
+        """Waits until the follower has done all it can do now."""
+        with self.versions.changed:
+            self.versions.changed.wait_for(lambda: self._looked == self._asked or self._stopping)
+
+    def close(self, timeout: float) -> None:
+        """Stops following and unloads everything; gives running requests `timeout` seconds.
+
+        A load cannot be broken off: one that outlasts the time ends later, and serves nothing.
+        """
+        with self.versions.changed:
+            self._stopping = True
+            self.versions.changed.notify_all()
+        if self._follower is not None:
+            self._follower.join(max(timeout, _LEAST_SECONDS))
+        with self.versions.changed:
+            for entry in self.versions.in_state(State.AVAILABLE).values():
+                self.versions.enter(entry, State.UNLOADING)
+            entries = list(self.versions.in_state(State.UNLOADING).values())
+            self.versions.changed.wait_for(lambda: not any(e.users for e in entries), timeout)
+        for entry in entries:
+            self._close(entry)
+
+    def _run(self) -> None:
+        wait = self._options.file_system_poll_wait_seconds or None
+        while not self._stopping:
+            asked = self._asked
+            try:
+                self._bring_in_line(asked)
+            except Exception:
+                _LOG.exception("model %s: a look at its base path failed", self.name)
+            with self.versions.changed:
+                self._looked = asked
+                self.versions.changed.notify_all()
+                self.versions.changed.wait_for(self._has_work, wait)
+
+    def _has_work(self) -> bool:
+        return self._looked != self._asked or self._stopping or bool(self.versions.unused())
+
+    def _bring_in_line(self, asked: int) -> None:
+        """Looks at the disk and takes every step there is to take, until asked for others."""
+        self._close_unused()
+        found = self._find()
+        if found is None:
+            return
+        self._forget_failures(set(found))
+        while not self._stopping and asked == self._asked:
+            step = self._next(set(found))
+            if step is None:
+                return
+            if step.kind is Kind.LOAD:
+                self._load(step.number, found[step.number])
+            else:
+                self.versions.enter(self.versions.entries()[step.number], State.UNLOADING)
+            self._close_unused()
+
+    def _find(self) -> dict[int, Path] | None:
+        """The directories of the wanted versions; `None` when that cannot be known now.
 
         A base path without a version unloads everything; one that is not there at all is logged
         and changes nothing.
         """
+        source = self.source
+        if source is None:
+            return {}
         try:
-            found = version_directories(self.base_path)
-        except OSError as error:
-            _LOG.warning("model %s: its base path cannot be read: %s", self.name, error)
-            return
-        wanted = sorted(found, reverse=True)[: self._keep]
-        for number in wanted:
-            self._load(number, found[number])
-        with self._changed:
-            available = self._available()
-            if not wanted or set(wanted) & set(available):
-                for number in set(available) - set(wanted):
-                    self._versions[number].state = State.UNLOADING
-            unused = [
-                entry
-                for entry in self._versions.values()
-                if entry.state is State.UNLOADING and not entry.users
-            ]
-        self._close(unused)
+            found = version_directories(source.base_path)
+        except (OSError, ValueError) as error:
+            problem = f"model {self.name}: its base path cannot be read: {error}"
+            if problem != self._problem:
+                _LOG.warning(problem)
+            self._problem = problem
+            return None
+        self._problem = ""
+        return {number: found[number] for number in chosen(source.policy, found)}
 
-    @contextmanager
-    def acquire(self, number: int | None) -> Iterator[LoadedVersion]:
-        """Holds a version for the length of one request.
+    def _forget_failures(self, wanted: set[int]) -> None:
+        """A version that went away and comes back is tried at once."""
+        for number, entry in self.versions.entries().items():
+            if number not in wanted:
+                entry.failures, entry.retry_at = 0, 0.0
 
-        Args:
-            number: A version; `None` for the largest that is available.
+    def _next(self, wanted: set[int]) -> Step | None:
+        entries = self.versions.entries()
+        loadable = [number for number in wanted if self._may_load(entries.get(number))]
+        return next_step(wanted, self.versions.in_state(State.AVAILABLE), loadable)
 
-        Raises:
-            StatusError: NOT_FOUND when it is not available.
-        """
-        with self._changed:
-            available = self._available()
-            chosen = max(available, default=None) if number is None else number
-            if chosen not in available:
-                raise not_found(self.name, number)
-            entry = available[chosen]
-            entry.users += 1
-        try:
-            assert entry.model is not None
-            yield entry.model
-        finally:
-            with self._changed:
-                entry.users -= 1
-                self._changed.notify_all()
-
-    def states(self) -> dict[int, VersionState]:
-        """Every version seen so far, newest first."""
-        with self._changed:
-            return dict(sorted(self._versions.items(), reverse=True))
-
-    def close(self, timeout: float) -> None:
-        """Unloads everything; what still runs after `timeout` seconds is cancelled."""
-        with self._changed:
-            entries = list(self._versions.values())
-            for entry in self._available().values():
-                entry.state = State.UNLOADING
-            self._changed.wait_for(lambda: not any(entry.users for entry in entries), timeout)
-        self._close(entry for entry in entries if entry.state is State.UNLOADING)
-
-    def _available(self) -> dict[int, VersionState]:
-        return {
-            number: entry
-            for number, entry in self._versions.items()
-            if entry.state is State.AVAILABLE
-        }
+    def _may_load(self, entry: VersionState | None) -> bool:
+        """Whether the version is new, was unloaded, or has failed long enough ago."""
+        if entry is None:
+            return True
+        if entry.state is not State.END:
+            return False
+        if not entry.failures:
+            return True
+        retries = self._options.max_num_load_retries
+        return entry.failures <= retries and time.monotonic() >= entry.retry_at
 
     def _load(self, number: int, directory: Path) -> None:
-        with self._changed:
-            entry = self._versions.get(number)
-            if entry is not None and not _may_load(entry):
+        entry = self.versions.begin(number)
+        with self._loads:
+            if self._stopping:
                 return
-            failures = entry.failures if entry is not None else 0
-            entry = self._versions[number] = VersionState(State.LOADING, failures=failures)
-        try:
-            model = load(directory, number)
-        except StatusError as error:
-            _LOG.error("model %s version %d failed to load: %s", self.name, number, error)
-            with self._changed:
-                entry.state, entry.error = State.END, error
+            self.versions.enter(entry, State.LOADING)
+            try:
+                model = load(directory, number, self._options)
+            except StatusError as error:
+                _LOG.error("model %s version %d failed to load: %s", self.name, number, error)
+                entry.error = error
                 entry.failures += 1
-                entry.retry_at = time.monotonic() + _RETRY_SECONDS
-            return
-        with self._changed:
-            entry.state, entry.model, entry.failures = State.AVAILABLE, model, 0
-
-    def _close(self, entries: Iterable[VersionState]) -> None:
-        for entry in entries:
-            assert entry.model is not None
-            entry.model.close()
-            with self._changed:
-                entry.state, entry.model = State.END, None
-
-
-def not_found(name: str, number: int | None) -> StatusError:
-    """The status of a request for a model or version that is not served."""
-    asked = f"Latest({name})" if number is None else f"Specific({name}, {number})"
-    return StatusError(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {asked}")
-
-
-def load(directory: Path, number: int) -> LoadedVersion:
-    """Loads and warms up one version.
-
-    Raises:
-        StatusError: When it cannot be loaded or a warm-up request fails.
-    """
-    try:
-        model = LoadedVersion(directory, number)
-        try:
-            warm_up(model, directory)
-        except BaseException:
+                entry.retry_at = time.monotonic() + self._options.load_retry_interval_micros / 1e6
+                self.versions.enter(entry, State.END)
+                return
+        if self._stopping:
             model.close()
-            raise
-        return model
-    except StatusError:
-        raise
-    except tf.errors.OpError as error:
-        raise from_tensorflow(error) from error
-    except Exception as error:
-        # The v1 loader raises what it likes for a damaged directory, and a version that cannot
-        # be loaded must never take the server down.
-        message = without_paths(f"{type(error).__name__}: {error}".replace(str(directory), "..."))
-        raise StatusError(grpc.StatusCode.UNKNOWN, message) from error
+            return
+        entry.model, entry.failures = model, 0
+        self.versions.enter(entry, State.AVAILABLE)
 
+    def _close_unused(self) -> None:
+        for entry in self.versions.unused():
+            self._close(entry)
 
-def _may_load(entry: VersionState) -> bool:
-    """Whether an earlier version of the number has ended, and not by failing just now."""
-    if entry.state is not State.END:
-        return False
-    if entry.error is None:
-        return True
-    return entry.failures <= _RETRIES and time.monotonic() >= entry.retry_at
+    def _close(self, entry: VersionState) -> None:
+        assert entry.model is not None
+        entry.model.close()
+        entry.model = None
+        self.versions.enter(entry, State.END)

@@ -1,18 +1,18 @@
-"""The embedded server: a port, a pool of threads and one poller per model.
+"""The embedded server: its ports, its threads and its end.
 
 with EmbeddedServer({"shop": "out/serving/shop"}) as server:
     with serving.Client(server.address, model="shop") as client:
         client.predict("rank", {...})
 """
 
-import logging
+import gc
 import signal
-import threading
+import socket
+import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
-from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType, TracebackType
 from typing import Self
@@ -21,23 +21,33 @@ import grpc
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 from serving.errors import ServingError
-from serving.server.manager import ModelManager
+from serving.server.batching.parameters import batching_parameters
+from serving.server.entry import Entry
+from serving.server.health import Health
+from serving.server.metrics import Metrics
+from serving.server.models import Models
+from serving.server.options import ServerOptions
+from serving.server.rest.api import Api
+from serving.server.rest.door import RestDoor
 from serving.server.service import ModelService, PredictionService
+from serving.server.tls import server_credentials
 
-_LOG = logging.getLogger(__name__)
+# Calls whose message has not come yet, or that wait for their turn, beside those that run. Threads
+# are only made as they are needed.
+_WAITING = 240
+# A client that has vanished without a word is found out after these times, ms.
+_KEEPALIVE = (("grpc.keepalive_time_ms", 60_000), ("grpc.keepalive_timeout_ms", 20_000))
 
 
 class EmbeddedServer:
-    """Serves models over TF Serving's gRPC protocol from within this process.
+    """Serves models over TF Serving's gRPC protocol, and REST, from within this process.
 
     Args:
         models: The base path of each model, by name. A base path holds numeric version
             directories; the latest is served, and a new one replaces it without a failed request.
-        host: The interface to listen on.
-        port: The port to listen on; 0 takes a free one.
-        threads: The requests that run at once.
-        poll_seconds: How often the base paths are looked at.
-        keep: How many of the latest versions to serve.
+            Not looked at where the options name a `model_config_file`.
+        options: How it listens, loads and answers; by default on a free port of the loopback
+            interface, without REST.
 
     Example:
         >>> with EmbeddedServer({"shop": "out/serving/shop"}) as server:
@@ -48,21 +58,18 @@ class EmbeddedServer:
     def __init__(
         self,
         models: Mapping[str, str | PathLike[str]],
-        host: str = "127.0.0.1",
-        port: int = 0,
-        *,
-        threads: int = 16,
-        poll_seconds: float = 1.0,
-        keep: int = 1,
+        options: ServerOptions | None = None,
     ):
-        self._host = f"[{host}]" if ":" in host else host
-        self._port = port
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="serving")
-        self._poll_seconds = poll_seconds
-        self._models = {name: ModelManager(name, Path(path), keep) for name, path in models.items()}
+        self._options = options or ServerOptions()
+        self._models = Models(models, self._options)
+        self._metrics = Metrics()
+        self._health = Health(self._models)
+        self._pool = ThreadPoolExecutor(
+            self._options.grpc_max_threads + _WAITING, thread_name_prefix="serving"
+        )
         self._server: grpc.Server | None = None
-        self._stopping = threading.Event()
-        self._pollers: list[threading.Thread] = []
+        self._rest: RestDoor | None = None
+        self._port = self._options.port
 
     def __enter__(self) -> Self:
         self.start()
@@ -78,30 +85,77 @@ class EmbeddedServer:
 
     @property
     def port(self) -> int:
-        """The port the server listens on, once started."""
+        """The port of gRPC, once started."""
         return self._port
 
     @property
     def address(self) -> str:
-        """`host:port`, as a client wants it."""
-        return f"{self._host}:{self._port}"
+        """`host:port` of gRPC, as a client wants it."""
+        return _address(self._options.host, self._port)
+
+    @property
+    def rest_address(self) -> str | None:
+        """`host:port` of REST, once started; `None` where it is not served."""
+        if self._rest is None:
+            return None
+        return _address(self._options.host, self._rest.port)
 
     def start(self) -> None:
         """Loads every model and takes requests; returns when they are answered.
 
         Raises:
-            ServingError: UNAVAILABLE when the port cannot be listened on; NOT_FOUND when a model
-                has no version; the code of the failure when a model's latest version cannot be
-                loaded and no other is available.
+            ServingError: UNAVAILABLE when a port cannot be listened on; INVALID_ARGUMENT when a
+                file of the options is not what it should be; NOT_FOUND when a model has no
+                version; the code of the failure when a model's latest version cannot be loaded
+                and no other is available.
         """
+        batching_parameters(self._options)  # a file that is wrong is said before anything loads
+        try:
+            self._server = self._make_server()
+            self._bind(self._server)
+            if self._options.rest_api_port is not None:
+                api = Api(self._models, self._metrics, self._options)
+                self._rest = RestDoor(api.answer, self._options)
+                self._rest.bind()
+            self._models.start()
+            self._server.start()
+            if self._rest is not None:
+                self._rest.start()
+        except BaseException:
+            self.stop(grace=0)
+            raise
+
+    def stop(self, grace: float | None = None) -> None:
+        """Refuses new requests, lets running ones end and unloads the models.
+
+        Args:
+            grace: The seconds running requests get; `None` takes those of the options.
+        """
+        grace = self._options.grace if grace is None else grace
+        deadline = time.monotonic() + grace
+        self._health.stop()
+        server, self._server = self._server, None
+        stopped = server.stop(grace) if server is not None else None
+        if self._rest is not None:
+            self._rest.stop(grace)
+            self._rest = None
+        if stopped is not None:
+            stopped.wait()
+        self._models.close(max(0.0, deadline - time.monotonic()))
+        self._pool.shutdown(wait=False)
+
+    def _make_server(self) -> grpc.Server:
+        most = self._options.max_request_bytes
         server = grpc.server(
             self._pool,
+            interceptors=[Entry(self._options.grpc_max_threads, self._metrics)],
             # Without SO_REUSEPORT the system refuses a port that is in use, where it would
             # otherwise share it out between two servers.
             options=[
                 ("grpc.so_reuseport", 0),
-                ("grpc.max_receive_message_length", -1),
+                ("grpc.max_receive_message_length", most),
                 ("grpc.max_send_message_length", -1),
+                *_KEEPALIVE,
             ],
         )
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
@@ -110,41 +164,24 @@ class EmbeddedServer:
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(
             ModelService(self._models), server
         )
-        self._bind(server)
-        self._server = server
-        try:
-            for manager in self._models.values():
-                manager.poll()
-                _require_available(manager)
-        except BaseException:
-            self.stop(grace=0)
-            raise
-        server.start()
-        for manager in self._models.values():
-            poller = threading.Thread(
-                target=self._follow, args=(manager,), name=f"poll-{manager.name}", daemon=True
-            )
-            poller.start()
-            self._pollers.append(poller)
-
-    def stop(self, grace: float = 5.0) -> None:
-        """Refuses new requests, gives running ones `grace` seconds and unloads the models."""
-        deadline = time.monotonic() + grace
-        self._stopping.set()
-        if self._server is not None:
-            self._server.stop(grace).wait()
-            self._server = None
-        for poller in self._pollers:
-            poller.join()
-        for manager in self._models.values():
-            manager.close(max(0.0, deadline - time.monotonic()))
-        self._pool.shutdown(wait=False)
+        self._health.add_to(server)
+        return server
 
     def _bind(self, server: grpc.Server) -> None:
+        credentials = server_credentials(self._options)
         try:
-            bound = server.add_insecure_port(self.address)
+            if credentials is None:
+                bound = server.add_insecure_port(self.address)
+            else:
+                bound = server.add_secure_port(self.address, credentials)
         except RuntimeError:
             bound = 0
+        if not bound and credentials is not None and self._is_free():
+            raise ServingError(
+                "INVALID_ARGUMENT",
+                "the key and certificate cannot be used: expected a private key and its "
+                "certificate, both PEM",
+            )
         if not bound:
             raise ServingError(
                 "UNAVAILABLE",
@@ -153,47 +190,33 @@ class EmbeddedServer:
             )
         self._port = bound
 
-    def _follow(self, manager: ModelManager) -> None:
-        while not self._stopping.wait(self._poll_seconds):
+    def _is_free(self) -> bool:
+        """Whether the port could be listened on, for gRPC does not tell why it could not."""
+        family = socket.AF_INET6 if ":" in self._options.host else socket.AF_INET
+        with socket.socket(family) as probe:
             try:
-                manager.poll()
-            except Exception:
-                _LOG.exception("model %s: a look at its base path failed", manager.name)
+                probe.bind((self._options.host, self._port))
+            except OSError:
+                return False
+        return True
 
 
-def _require_available(manager: ModelManager) -> None:
-    states = manager.states()
-    errors = [entry.error for entry in states.values() if entry.error is not None]
-    if not states:
-        raise ServingError(
-            "NOT_FOUND",
-            f"model `{manager.name}` has no version: a base path should hold numeric directories. "
-            f"Received: {manager.base_path}",
-        )
-    if len(errors) == len(states):
-        number = next(iter(states))
-        raise ServingError(
-            errors[0].code.name,
-            f"model `{manager.name}` version {number} cannot be loaded: {errors[0].message}",
-        )
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def serve(
     models: Mapping[str, str | PathLike[str]],
-    host: str = "127.0.0.1",
-    port: int = 8500,
-    grace: float = 5.0,
+    options: ServerOptions | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT, then ends running requests and returns.
 
-    Prints one line, `ready HOST:PORT`, on standard output when requests are answered. Call it from
-    the main thread, which receives the signals.
+    Prints one line, `ready HOST:PORT`, on standard output when requests are answered, and the
+    address of REST on standard error. Call it from the main thread, which receives the signals.
 
     Args:
         models: The base path of each model, by name.
-        host: The interface to listen on.
-        port: The port to listen on; 0 takes a free one.
-        grace: Seconds that running requests get to end.
+        options: How to serve; without any, gRPC on port 8500 and no REST.
 
     Raises:
         ServingError: As `EmbeddedServer.start`.
@@ -206,12 +229,17 @@ def serve(
         ended.put(number)
 
     previous = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
-    server = EmbeddedServer(models, host, port)
+    server = EmbeddedServer(models, options or ServerOptions(port=8500))
+    # What is imported stays: a full collection, for which requests wait, need not look at it.
+    gc.collect()
+    gc.freeze()
     try:
         server.start()
+        if server.rest_address is not None:
+            print(f"REST at http://{server.rest_address}/v1/models", file=sys.stderr, flush=True)
         print(f"ready {server.address}", flush=True)
         ended.get()
     finally:
-        server.stop(grace)
+        server.stop()
         for number, handler in previous.items():
             signal.signal(number, handler)

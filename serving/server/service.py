@@ -1,135 +1,142 @@
 """The gRPC services: from a call to a request, and from a failure to a status."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from types import TracebackType
 from typing import Any
 
 import grpc
 import tensorflow as tf
 from tensorflow_serving.apis import (
+    classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
-    model_pb2,
+    inference_pb2,
+    model_management_pb2,
     model_service_pb2_grpc,
     predict_pb2,
     prediction_service_pb2_grpc,
+    regression_pb2,
 )
 
-from serving.server.manager import ModelManager, not_found
-from serving.server.model import LoadedVersion
+from serving.server.classify import classify
+from serving.server.model_metadata import get_model_metadata
+from serving.server.model_status import get_model_status
+from serving.server.models import Models, require_model_spec
+from serving.server.multi_inference import multi_inference, spec_of
 from serving.server.predict import predict
-from serving.server.status import StatusError, from_tensorflow, invalid_argument
+from serving.server.regress import regress
+from serving.server.status import StatusError, from_tensorflow
 
 _LOG = logging.getLogger(__name__)
-_SIGNATURE_DEF = "signature_def"
 # gRPC tells of a missing deadline as one some centuries away.
 _NO_DEADLINE = 10 * 365 * 24 * 3600.0
 
 
-def _unimplemented(name: str) -> Callable[..., Any]:
-    def method(self: Any, request: Any, context: grpc.ServicerContext) -> None:
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{name} is not served by the embedded server")
-
-    return method
-
-
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """Predict and GetModelMetadata; the other methods answer UNIMPLEMENTED."""
+    """Runs models; the client's deadline bounds each run."""
 
-    Classify = _unimplemented("Classify")
-    Regress = _unimplemented("Regress")
-    MultiInference = _unimplemented("MultiInference")
-
-    def __init__(self, models: Mapping[str, ModelManager]):
+    def __init__(self, models: Models):
         self._models = models
 
     def Predict(
         self, request: predict_pb2.PredictRequest, context: grpc.ServicerContext
     ) -> predict_pb2.PredictResponse:
-        """Runs a signature; the client's deadline bounds the run."""
-        with _statuses(context):
-            _require_model_spec(request)
-            with _resolve(self._models, request.model_spec) as model:
+        """Runs any signature, from named tensors to named tensors."""
+        with _Statuses(context):
+            require_model_spec(request)
+            with self._models.acquire(request.model_spec) as model:
                 return predict(model, request, _time_left(context))
+
+    def Classify(
+        self, request: classification_pb2.ClassificationRequest, context: grpc.ServicerContext
+    ) -> classification_pb2.ClassificationResponse:
+        """Runs a signature that gives classes and scores of examples."""
+        with _Statuses(context):
+            require_model_spec(request)
+            with self._models.acquire(request.model_spec) as model:
+                return classify(model, request, _time_left(context))
+
+    def Regress(
+        self, request: regression_pb2.RegressionRequest, context: grpc.ServicerContext
+    ) -> regression_pb2.RegressionResponse:
+        """Runs a signature that gives a number for each example."""
+        with _Statuses(context):
+            require_model_spec(request)
+            with self._models.acquire(request.model_spec) as model:
+                return regress(model, request, _time_left(context))
+
+    def MultiInference(
+        self, request: inference_pb2.MultiInferenceRequest, context: grpc.ServicerContext
+    ) -> inference_pb2.MultiInferenceResponse:
+        """Runs several such signatures at once."""
+        with _Statuses(context), self._models.acquire(spec_of(request)) as model:
+            return multi_inference(model, request, _time_left(context))
 
     def GetModelMetadata(
         self, request: get_model_metadata_pb2.GetModelMetadataRequest, context: grpc.ServicerContext
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
         """Answers the signatures of a version."""
-        with _statuses(context):
-            _require_model_spec(request)
-            if not request.metadata_field:
-                raise invalid_argument(
-                    "GetModelMetadataRequest must specify at least one metadata_field"
-                )
-            for name in request.metadata_field:
-                if name != _SIGNATURE_DEF:
-                    # TF Serving joins this message without formatting it.
-                    raise invalid_argument(f"Metadata field %s is not supported{name}")
-            with _resolve(self._models, request.model_spec) as model:
-                return _metadata(request.model_spec.name, model)
+        with _Statuses(context):
+            return get_model_metadata(self._models, request)
 
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    """GetModelStatus; reloading the configuration answers UNIMPLEMENTED."""
+    """Tells of the models and takes over a new list of them."""
 
-    HandleReloadConfigRequest = _unimplemented("HandleReloadConfigRequest")
-
-    def __init__(self, models: Mapping[str, ModelManager]):
+    def __init__(self, models: Models):
         self._models = models
 
     def GetModelStatus(
         self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.ServicerContext
     ) -> get_model_status_pb2.GetModelStatusResponse:
         """Answers the states of one version or of all, newest first."""
-        with _statuses(context):
-            _require_model_spec(request)
-            return _status(self._models, request.model_spec)
+        with _Statuses(context):
+            return get_model_status(self._models, request)
+
+    def HandleReloadConfigRequest(
+        self, request: model_management_pb2.ReloadConfigRequest, context: grpc.ServicerContext
+    ) -> model_management_pb2.ReloadConfigResponse:
+        """Serves another list of models; returns when those that are new in it are loaded."""
+        with _Statuses(context):
+            self._models.reload(request.config, context.is_active)
+            response = model_management_pb2.ReloadConfigResponse()
+            response.status.SetInParent()
+            return response
 
 
-@contextmanager
-def _statuses(context: grpc.ServicerContext) -> Iterator[None]:
+class _Statuses:
     """Ends the call with the status of whatever is raised within."""
-    try:
-        yield
-    except StatusError as error:
-        failure = error
-    except tf.errors.OpError as error:
-        failure = from_tensorflow(error)
-    except Exception:
-        _LOG.exception("a request failed in a way it should not")
-        failure = StatusError(grpc.StatusCode.INTERNAL, "internal error, see the server's log")
-    else:
-        return
-    context.abort(failure.code, failure.message)
+
+    __slots__ = ("_context",)
+
+    def __init__(self, context: grpc.ServicerContext):
+        self._context = context
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            return
+        failure = _status_of(error)
+        if failure is not None:
+            self._context.abort(failure.code, failure.message)
 
 
-def _require_model_spec(request: Any) -> None:
-    if not request.HasField("model_spec"):
-        raise invalid_argument("Missing ModelSpec")
-
-
-@contextmanager
-def _resolve(
-    models: Mapping[str, ModelManager], spec: model_pb2.ModelSpec
-) -> Iterator[LoadedVersion]:
-    """Holds the version a request asks for.
-
-    Raises:
-        StatusError: INVALID_ARGUMENT without a name or with a label (this server has none),
-            NOT_FOUND when the model or version is not served.
-    """
-    if not spec.name:
-        raise invalid_argument("ModelSpec has no name specified.")
-    choice = spec.WhichOneof("version_choice")
-    if choice == "version_label":
-        raise invalid_argument(f"Unrecognized servable version label: {spec.version_label}")
-    number = spec.version.value if choice == "version" else None
-    if spec.name not in models:
-        raise not_found(spec.name, number)
-    with models[spec.name].acquire(number) as model:
-        yield model
+def _status_of(error: BaseException) -> StatusError | None:
+    if isinstance(error, StatusError):
+        return error
+    if isinstance(error, tf.errors.OpError):
+        return from_tensorflow(error)
+    if not isinstance(error, Exception):
+        return None
+    _LOG.error("a request failed in a way it should not", exc_info=error)
+    return StatusError(grpc.StatusCode.INTERNAL, "internal error, see the server's log")
 
 
 def _time_left(context: grpc.ServicerContext) -> float | None:
@@ -138,46 +145,9 @@ def _time_left(context: grpc.ServicerContext) -> float | None:
     Raises:
         StatusError: DEADLINE_EXCEEDED when it has passed while the call waited for a thread.
     """
-    left = context.time_remaining()
+    left: Any = context.time_remaining()
     if left is None or left > _NO_DEADLINE:
         return None
     if left <= 0:
         raise StatusError(grpc.StatusCode.DEADLINE_EXCEEDED, "Timed out waiting for a thread")
-    return left
-
-
-def _metadata(name: str, model: LoadedVersion) -> get_model_metadata_pb2.GetModelMetadataResponse:
-    signatures = get_model_metadata_pb2.SignatureDefMap()
-    for key, signature in model.signatures.items():
-        signatures.signature_def[key].CopyFrom(signature)
-    response = get_model_metadata_pb2.GetModelMetadataResponse()
-    response.model_spec.name = name
-    response.model_spec.version.value = model.number
-    response.metadata[_SIGNATURE_DEF].Pack(signatures)
-    return response
-
-
-def _status(
-    models: Mapping[str, ModelManager], spec: model_pb2.ModelSpec
-) -> get_model_status_pb2.GetModelStatusResponse:
-    states = models[spec.name].states() if spec.name in models else {}
-    if spec.HasField("version"):
-        number = spec.version.value
-        if number not in states:
-            raise StatusError(
-                grpc.StatusCode.NOT_FOUND, f"Could not find version {number} of model {spec.name}"
-            )
-        states = {number: states[number]}
-    elif not states:
-        raise StatusError(
-            grpc.StatusCode.NOT_FOUND, f"Could not find any versions of model {spec.name}"
-        )
-    response = get_model_status_pb2.GetModelStatusResponse()
-    for number, entry in states.items():
-        status = response.model_version_status.add(version=number, state=entry.state.value)
-        # A healthy version has a status too: OK without a message.
-        status.status.SetInParent()
-        if entry.error is not None:
-            status.status.error_code = entry.error.code.value[0]
-            status.status.error_message = entry.error.message
-    return response
+    return float(left)

@@ -11,8 +11,11 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import prediction_log_pb2
 
+from serving.server.classify import classify
 from serving.server.model import LoadedVersion
+from serving.server.multi_inference import multi_inference
 from serving.server.predict import predict
+from serving.server.regress import regress
 from serving.server.status import StatusError, from_tensorflow, invalid_argument
 from serving.warmup_records import MOST_RECORDS, WARMUP_FILE
 
@@ -25,7 +28,7 @@ def warm_up(model: LoadedVersion, directory: Path) -> int:
         directory: The directory it was loaded from.
 
     Returns:
-        The number of records read. Classify, Regress and MultiInference records are passed over.
+        The number of records read.
 
     Raises:
         StatusError: When a record cannot be read or fails, or there are more than 1000.
@@ -40,7 +43,8 @@ def warm_up(model: LoadedVersion, directory: Path) -> int:
             for count, record in enumerate(records, start=1):
                 if count > MOST_RECORDS:
                     raise invalid_argument(
-                        f"Number of warmup records exceeds the maximum ({MOST_RECORDS})"
+                        f"Number of warmup records exceeds the maximum ({MOST_RECORDS}) "
+                        f"at {WARMUP_FILE}"
                     )
                 _replay(model, record)
         except tf.errors.DataLossError as error:
@@ -56,9 +60,18 @@ def _replay(model: LoadedVersion, record: bytes) -> None:
     try:
         log = prediction_log_pb2.PredictionLog.FromString(record)
     except DecodeError as error:
-        raise invalid_argument("Failed to parse warmup record") from error
+        raise invalid_argument(f"Failed to parse warmup record from {WARMUP_FILE}") from error
     kind = log.WhichOneof("log_type")
     if kind == "predict_log":
         predict(model, log.predict_log.request)
+    elif kind == "classify_log":
+        classify(model, log.classify_log.request)
+    elif kind == "regress_log":
+        regress(model, log.regress_log.request)
+    elif kind == "multi_inference_log":
+        multi_inference(model, log.multi_inference_log.request)
     elif kind == "session_run_log":
-        raise StatusError(grpc.StatusCode.UNIMPLEMENTED, f"Unsupported log_type for warmup: {kind}")
+        number = log.DESCRIPTOR.fields_by_name[kind].number
+        raise StatusError(
+            grpc.StatusCode.UNIMPLEMENTED, f"Unsupported log_type for warmup: {number}"
+        )

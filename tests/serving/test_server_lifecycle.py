@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import serving
 from serving.pushing.versions import push
 
 SLOW = 200_000
+QUICK = serving.ServerOptions(file_system_poll_wait_seconds=0.1)
 
 
 def wait_until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
@@ -32,7 +34,7 @@ def base(tmp_path, shop_one):
 
 @pytest.fixture
 def server(base):
-    with serving.EmbeddedServer({"shop": base}, poll_seconds=0.1) as server:
+    with serving.EmbeddedServer({"shop": base}, QUICK) as server:
         yield server
 
 
@@ -115,12 +117,16 @@ def test_a_version_that_cannot_be_loaded_changes_nothing(client, base, shop_two)
     assert weight(client) == 2.0
 
 
-def test_a_failed_load_is_tried_again(client, base, shop_two, monkeypatch):
-    monkeypatch.setattr("serving.server.manager._RETRY_SECONDS", 0.2)
-    (base / "2").mkdir()
-    wait_until(lambda: states(client).get(2) == "END")
-    shutil.copytree(shop_two, base / "2", dirs_exist_ok=True)
-    wait_until(lambda: states(client) == {2: "AVAILABLE", 1: "END"})
+def test_a_failed_load_is_tried_again(base, shop_two):
+    options = replace(QUICK, load_retry_interval_micros=200_000)
+    with (
+        serving.EmbeddedServer({"shop": base}, options) as server,
+        serving.Client(server.address, model="shop") as client,
+    ):
+        (base / "2").mkdir()
+        wait_until(lambda: states(client).get(2) == "END")
+        shutil.copytree(shop_two, base / "2", dirs_exist_ok=True)
+        wait_until(lambda: states(client) == {2: "AVAILABLE", 1: "END"})
 
 
 def test_an_empty_base_path_unloads_and_a_missing_one_does_not(client, base, shop_two):
@@ -140,7 +146,7 @@ def test_an_empty_base_path_unloads_and_a_missing_one_does_not(client, base, sho
 def test_keeping_two_versions(base, shop_two):
     push(shop_two, base)
     with (
-        serving.EmbeddedServer({"shop": base}, keep=2) as server,
+        serving.EmbeddedServer({"shop": base}, serving.ServerOptions(keep=2)) as server,
         serving.Client(server.address, model="shop") as client,
     ):
         assert states(client) == {2: "AVAILABLE", 1: "AVAILABLE"}
@@ -206,12 +212,12 @@ def test_a_used_port_is_refused(base, listen):
         used.listen()
         port = used.getsockname()[1]
         with pytest.raises(serving.ServingError, match=f"127.0.0.1:{port}: the port is in use"):
-            serving.EmbeddedServer({"shop": base}, port=port).start()
+            serving.EmbeddedServer({"shop": base}, serving.ServerOptions(port=port)).start()
 
 
 def test_two_servers_do_not_share_a_port(server, base):
     with pytest.raises(serving.ServingError, match="the port is in use"):
-        serving.EmbeddedServer({"shop": base}, port=server.port).start()
+        serving.EmbeddedServer({"shop": base}, serving.ServerOptions(port=server.port)).start()
 
 
 def test_nothing_to_serve(tmp_path):

@@ -5,15 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import (
-    classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
-    inference_pb2,
-    model_management_pb2,
     model_service_pb2_grpc,
     predict_pb2,
     prediction_service_pb2_grpc,
-    regression_pb2,
 )
 
 
@@ -181,16 +177,6 @@ def test_the_deadline_bounds_the_run(stub, shop_server):
     running = [stub.Predict.future(request, timeout=0.2) for _ in range(20)]
     assert all(call.exception().code().name == "DEADLINE_EXCEEDED" for call in running)
     assert stub.Predict(make_request(item=ITEM, x=X), timeout=5).outputs["id"].int64_val[0] == 1
-
-
-def test_other_methods_are_unimplemented(stub, model_stub):
-    calls = [
-        (stub.Classify, classification_pb2.ClassificationRequest()),
-        (stub.Regress, regression_pb2.RegressionRequest()),
-        (stub.MultiInference, inference_pb2.MultiInferenceRequest()),
-        (model_stub.HandleReloadConfigRequest, model_management_pb2.ReloadConfigRequest()),
-    ]
-    assert {failure(call, request)[0] for call, request in calls} == {"UNIMPLEMENTED"}
 
 
 def metadata_request(name="shop", fields=("signature_def",), version=None):

@@ -11,8 +11,9 @@ from serving.pushing.versions import push
 
 SCRIPT = """
 import sys
+from serving.server.options import ServerOptions
 from serving.server.server import serve
-serve({"shop": sys.argv[1]}, port=0)
+serve({"shop": sys.argv[1]}, ServerOptions())
 """
 
 
