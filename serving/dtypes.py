@@ -1,5 +1,6 @@
 """TensorFlow's data types as numpy knows them, without TensorFlow."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -39,6 +40,7 @@ _KINDS = {
 _NUMBERS = {kind.dtype: number for number, kind in _KINDS.items()}
 
 
+@lru_cache
 def numpy_dtype(number: int) -> np.dtype:
     """The numpy type of a TensorFlow `DataType` number; strings are `object`.
 
@@ -55,6 +57,7 @@ def numpy_dtype(number: int) -> np.dtype:
     return np.dtype(name)
 
 
+@lru_cache  # numpy takes microseconds to name a type
 def tensorflow_dtype(dtype: np.dtype) -> int:
     """The TensorFlow `DataType` number of a numpy type.
 

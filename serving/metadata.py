@@ -1,15 +1,17 @@
-"""What a served signature takes and gives: names, types and shapes.
+"""What a served signature takes and gives: names, types, shapes and defaults.
 
 signature = client.metadata("rank")
 signature.inputs["user_id"]     # TensorSpec(dtype='string', shape=(None,))
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from serving.dtypes import numpy_dtype
+from serving.signatures import CANDIDATES
+from serving.tensors import decode
 
 
 class TensorSpec(NamedTuple):
@@ -30,6 +32,9 @@ class TensorSpec(NamedTuple):
             return numpy_dtype(14)
         return np.dtype(object if self.dtype == "string" else self.dtype)
 
+    def __str__(self) -> str:
+        return self.dtype if self.shape is None else f"{self.dtype} {shown(self.shape)}"
+
 
 @dataclass(frozen=True)
 class Signature:
@@ -40,14 +45,29 @@ class Signature:
         version: The model version that was asked.
         inputs: By name.
         outputs: By name.
-        optional: The inputs that have a default on the server.
+        defaults: What the server takes for inputs that a request leaves out.
+        method: `predict`, `classify` or `regress`.
     """
 
     name: str
     version: int
     inputs: dict[str, TensorSpec]
     outputs: dict[str, TensorSpec]
-    optional: frozenset[str] = frozenset()
+    defaults: dict[str, np.ndarray] = field(default_factory=dict, compare=False)
+    method: str = "predict"
+
+    @property
+    def optional(self) -> frozenset[str]:
+        """The inputs that a request may leave out."""
+        return frozenset(self.defaults)
+
+    @property
+    def candidate_key(self) -> str | None:
+        """The input `[batch, candidates]` that says which candidates there are, None without."""
+        if CANDIDATES not in self.inputs:
+            return None
+        lists = (name for name, spec in self.inputs.items() if len(spec.shape or ()) > 1)
+        return next((name for name in lists if name not in self.defaults), None)
 
 
 def parse_signature(name: str, version: int, signature_def: Any) -> Signature:
@@ -66,8 +86,14 @@ def parse_signature(name: str, version: int, signature_def: Any) -> Signature:
         version=version,
         inputs={alias: _spec(info) for alias, info in sorted(signature_def.inputs.items())},
         outputs={alias: _spec(info) for alias, info in sorted(signature_def.outputs.items())},
-        optional=frozenset(signature_def.defaults),
+        defaults={alias: decode(proto) for alias, proto in sorted(signature_def.defaults.items())},
+        method=signature_def.method_name.rpartition("/")[2] or "predict",
     )
+
+
+def shown(shape: tuple[int | None, ...]) -> str:
+    """A shape as messages write it: `[?, 2]`."""
+    return "[" + ", ".join("?" if size is None else str(size) for size in shape) + "]"
 
 
 def _spec(info: Any) -> TensorSpec:

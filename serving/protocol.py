@@ -1,6 +1,6 @@
 """TF Serving's wire protocol, without TensorFlow.
 
-The published stubs import TensorFlow, which takes seconds. This module declares the few messages a
+The published stubs import TensorFlow, which takes seconds. This module declares the messages a
 client needs, with the field numbers of the published `.proto` files, in a private descriptor pool:
 the bytes are the same, and the real stubs can live in the same process. Fields that are left out
 are kept as unknown fields and ignored. The server's own configuration file and the records of its
@@ -15,6 +15,11 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 GET_MODEL_METADATA = "/tensorflow.serving.PredictionService/GetModelMetadata"
 GET_MODEL_STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
+CLASSIFY = "/tensorflow.serving.PredictionService/Classify"
+REGRESS = "/tensorflow.serving.PredictionService/Regress"
+MULTI_INFERENCE = "/tensorflow.serving.PredictionService/MultiInference"
+RELOAD_CONFIG = "/tensorflow.serving.ModelService/HandleReloadConfigRequest"
+HEALTH = "/grpc.health.v1.Health/Check"
 
 # The only metadata field a server knows, and the key of its answer.
 SIGNATURE_DEF = "signature_def"
@@ -27,6 +32,7 @@ VERSION_STATES = {
     40: "UNLOADING",
     50: "END",
 }
+HEALTH_STATES = {0: "UNKNOWN", 1: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
 
 _PACKAGE = "serving.wire"
 
@@ -68,6 +74,7 @@ _MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
         "name": (1, "string"),
         "version": (2, "Int64Value"),
         "signature_name": (3, "string"),
+        "version_label": (4, "string"),
     },
     "PredictRequest": {
         "model_spec": (1, "ModelSpec"),
@@ -107,6 +114,62 @@ _MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
     },
     "ModelConfigList": {"config": (1, "repeated ModelConfig")},
     "ModelServerConfig": {"model_config_list": (1, "ModelConfigList")},
+    "ReloadConfigRequest": {"config": (1, "ModelServerConfig")},
+    "ReloadConfigResponse": {"status": (1, "StatusProto")},
+    "BytesList": {"value": (1, "repeated bytes")},
+    "FloatList": {"value": (1, "repeated float")},
+    "Int64List": {"value": (1, "repeated int64")},
+    "Feature": {
+        "bytes_list": (1, "BytesList"),
+        "float_list": (2, "FloatList"),
+        "int64_list": (3, "Int64List"),
+    },
+    "Features": {"feature": (1, "map Feature")},
+    "Example": {"features": (1, "Features")},
+    "ExampleList": {"examples": (1, "repeated Example")},
+    "ExampleListWithContext": {"examples": (1, "repeated Example"), "context": (2, "Example")},
+    "Input": {
+        "example_list": (1, "ExampleList"),
+        "example_list_with_context": (2, "ExampleListWithContext"),
+    },
+    "ClassificationRequest": {"model_spec": (1, "ModelSpec"), "input": (2, "Input")},
+    "Class": {"label": (1, "string"), "score": (2, "float")},
+    "Classifications": {"classes": (1, "repeated Class")},
+    "ClassificationResult": {"classifications": (1, "repeated Classifications")},
+    "ClassificationResponse": {
+        "result": (1, "ClassificationResult"),
+        "model_spec": (2, "ModelSpec"),
+    },
+    "RegressionRequest": {"model_spec": (1, "ModelSpec"), "input": (2, "Input")},
+    "Regression": {"value": (1, "float")},
+    "RegressionResult": {"regressions": (1, "repeated Regression")},
+    "RegressionResponse": {"result": (1, "RegressionResult"), "model_spec": (2, "ModelSpec")},
+    "InferenceTask": {"model_spec": (1, "ModelSpec"), "method_name": (2, "string")},
+    "InferenceResult": {
+        "model_spec": (1, "ModelSpec"),
+        "classification_result": (2, "ClassificationResult"),
+        "regression_result": (3, "RegressionResult"),
+    },
+    "MultiInferenceRequest": {"tasks": (1, "repeated InferenceTask"), "input": (2, "Input")},
+    "MultiInferenceResponse": {"results": (1, "repeated InferenceResult")},
+    "HealthCheckRequest": {"service": (1, "string")},
+    "HealthCheckResponse": {"status": (1, "int32")},
+    "SslConfig": {
+        "server_key": (1, "string"),
+        "server_cert": (2, "string"),
+        "custom_ca": (3, "string"),
+        "client_verify": (4, "bool"),
+    },
+    "StringValue": {"value": (1, "string")},
+    "BatchingParameters": {
+        "max_batch_size": (1, "Int64Value"),
+        "batch_timeout_micros": (2, "Int64Value"),
+        "max_enqueued_batches": (3, "Int64Value"),
+        "num_batch_threads": (4, "Int64Value"),
+        "thread_pool_name": (5, "StringValue"),
+        "allowed_batch_sizes": (6, "repeated int64"),
+        "pad_variable_length_inputs": (7, "bool"),
+    },
 }
 
 _Field = descriptor_pb2.FieldDescriptorProto
@@ -155,11 +218,36 @@ _CLASSES = _build()
 TensorProto = _CLASSES["TensorProto"]
 SignatureDef = _CLASSES["SignatureDef"]
 SignatureDefMap = _CLASSES["SignatureDefMap"]
+Example = _CLASSES["Example"]
 PredictRequest = _CLASSES["PredictRequest"]
 PredictResponse = _CLASSES["PredictResponse"]
+ClassificationRequest = _CLASSES["ClassificationRequest"]
+ClassificationResponse = _CLASSES["ClassificationResponse"]
+RegressionRequest = _CLASSES["RegressionRequest"]
+RegressionResponse = _CLASSES["RegressionResponse"]
+MultiInferenceRequest = _CLASSES["MultiInferenceRequest"]
+MultiInferenceResponse = _CLASSES["MultiInferenceResponse"]
 GetModelMetadataRequest = _CLASSES["GetModelMetadataRequest"]
 GetModelMetadataResponse = _CLASSES["GetModelMetadataResponse"]
 GetModelStatusRequest = _CLASSES["GetModelStatusRequest"]
 GetModelStatusResponse = _CLASSES["GetModelStatusResponse"]
+ReloadConfigRequest = _CLASSES["ReloadConfigRequest"]
+ReloadConfigResponse = _CLASSES["ReloadConfigResponse"]
+HealthCheckRequest = _CLASSES["HealthCheckRequest"]
+HealthCheckResponse = _CLASSES["HealthCheckResponse"]
+SslConfig = _CLASSES["SslConfig"]
+BatchingParameters = _CLASSES["BatchingParameters"]
 PredictionLog = _CLASSES["PredictionLog"]
 ModelServerConfig = _CLASSES["ModelServerConfig"]
+
+# What each method answers with.
+RESPONSES = {
+    PREDICT: PredictResponse,
+    CLASSIFY: ClassificationResponse,
+    REGRESS: RegressionResponse,
+    MULTI_INFERENCE: MultiInferenceResponse,
+    GET_MODEL_METADATA: GetModelMetadataResponse,
+    GET_MODEL_STATUS: GetModelStatusResponse,
+    RELOAD_CONFIG: ReloadConfigResponse,
+    HEALTH: HealthCheckResponse,
+}

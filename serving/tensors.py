@@ -8,11 +8,15 @@ is beyond the shape is dropped. Strings are object arrays of `bytes`.
 """
 
 import math
-from typing import Any
+from collections.abc import Callable
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from serving.dtypes import DT_STRING, TensorError, field_of, numpy_dtype, tensorflow_dtype
+from serving.protocol import TensorProto
 
 # Fields whose packed wire form is the little-endian array itself: (field number, element type).
 _PACKED: dict[str, tuple[int, np.dtype]] = {
@@ -21,14 +25,37 @@ _PACKED: dict[str, tuple[int, np.dtype]] = {
     "scomplex_val": (9, np.dtype("<f4")),
     "dcomplex_val": (12, np.dtype("<f8")),
 }
-_FIELD_ELEMENT = {
-    "int_val": np.int32,
-    "half_val": np.int32,
-    "int64_val": np.int64,
-    "bool_val": np.bool_,
-    "uint32_val": np.uint32,
-    "uint64_val": np.uint64,
+_FIELD_ELEMENT: dict[str, np.dtype] = {
+    "int_val": np.dtype(np.int32),
+    "half_val": np.dtype(np.int32),
+    "int64_val": np.dtype(np.int64),
+    "bool_val": np.dtype(np.bool_),
+    "uint32_val": np.dtype(np.uint32),
+    "uint64_val": np.dtype(np.uint64),
 }
+_FEW = 64
+_SHAPES = 1024
+_MOST_REPEATED = 2**24
+
+
+class _Form(NamedTuple):
+    """How one TensorFlow type lies in a `TensorProto`.
+
+    Attributes:
+        dtype: Its numpy type.
+        field: The field of its values.
+        values: Takes that field's values out of a message.
+    """
+
+    dtype: np.dtype
+    field: str
+    values: Callable[[Any], Any]
+
+
+@lru_cache
+def _form(number: int) -> _Form:
+    dtype, field = numpy_dtype(number), field_of(number)
+    return _Form(dtype, field, attrgetter(field))
 
 
 def encode(array: np.ndarray, proto: Any) -> None:
@@ -42,21 +69,26 @@ def encode(array: np.ndarray, proto: Any) -> None:
         TensorError: When the type has no TensorFlow equivalent or a string is neither `bytes`
             nor `str`.
     """
-    number = _encode_header(array, proto)
-    field = field_of(number)
+    number = tensorflow_dtype(array.dtype)
+    head, form = _head(number, array.shape), _form(number)
+    if form.field in _PACKED:
+        # Merging the wire form is a hundred times faster than a list of Python floats.
+        content = _little_endian(array).tobytes()
+        proto.MergeFromString(head + _packed_header(form.field, len(content)) + content)
+        return
+    proto.MergeFromString(head)
     if number == DT_STRING:
         proto.string_val.extend(_as_bytes(array))
-    elif field in _PACKED:
-        _extend_packed(proto, field, array)
-    elif field == "half_val":
+    elif form.field == "half_val":
         proto.half_val.extend(array.ravel().view(np.uint16).tolist())
     else:
-        getattr(proto, field).extend(array.ravel().tolist())
+        form.values(proto).extend(array.ravel().tolist())
 
 
 def encode_content(array: np.ndarray, proto: Any) -> None:
     """Like `encode`, but numbers go into `tensor_content` as raw bytes, which is the fastest."""
-    number = _encode_header(array, proto)
+    number = tensorflow_dtype(array.dtype)
+    proto.MergeFromString(_head(number, array.shape))
     if number == DT_STRING:
         proto.string_val.extend(_as_bytes(array))
     else:
@@ -74,33 +106,48 @@ def decode(proto: Any) -> np.ndarray:
 
     Raises:
         TensorError: When the type is not supported, the shape is not fully defined, or
-            `tensor_content` has another size than the shape says.
+            `tensor_content` has another size than the shape says, or few values stand for a very
+            large array.
     """
-    dtype = numpy_dtype(proto.dtype)
-    shape = _shape(proto)
-    count = math.prod(shape)
+    form = _form(proto.dtype)
+    shape, count = _shape(proto.tensor_shape.SerializeToString())
     try:
         if not count:
-            return np.empty(shape, dtype)
-        if proto.tensor_content:
-            values = _from_content(proto.tensor_content, dtype, count)
+            return np.empty(shape, form.dtype)
+        content = proto.tensor_content
+        if content:
+            values = _from_content(content, form.dtype, count)
         else:
-            values = _padded(_from_field(proto, dtype), count, dtype)
-        return values.reshape(shape)
+            values = _from_field(proto, form)
+            if len(values) != count:
+                values = _resized(values, count, form.dtype)
+        return values if len(shape) == 1 else values.reshape(shape)
     except TensorError:
         raise
     except (MemoryError, ValueError) as error:
         raise TensorError(f"no array of shape {shape} can be made: {error}") from error
 
 
-def _encode_header(array: np.ndarray, proto: Any) -> int:
-    number = tensorflow_dtype(array.dtype)
-    proto.dtype = number
+@lru_cache(_SHAPES)
+def _head(number: int, shape: tuple[int, ...]) -> bytes:
+    """The wire form of a type and a shape, the same for every array that has them."""
+    proto = TensorProto(dtype=number)
     # A scalar still has a shape: touching the field keeps it apart from an absent one.
     proto.tensor_shape.SetInParent()
-    for size in array.shape:
+    for size in shape:
         proto.tensor_shape.dim.add(size=size)
-    return number
+    return proto.SerializeToString()
+
+
+@lru_cache(_SHAPES)
+def _shape(wire: bytes) -> tuple[tuple[int, ...], int]:
+    """The sizes in a serialized `TensorShapeProto`, and how many elements they make."""
+    proto = TensorProto().tensor_shape
+    proto.MergeFromString(wire)
+    shape = tuple(dim.size for dim in proto.dim)
+    if proto.unknown_rank or any(size < 0 for size in shape):
+        raise TensorError(f"the shape should be fully defined. Received: {shape}")
+    return shape, math.prod(shape)
 
 
 def _little_endian(array: np.ndarray) -> np.ndarray:
@@ -117,28 +164,16 @@ def _packed_header(field: str, size: int) -> bytes:
     return bytes(header)
 
 
-def _extend_packed(proto: Any, field: str, array: np.ndarray) -> None:
-    # Merging the wire form is a hundred times faster than a list of Python floats.
-    content = _little_endian(array).tobytes()
-    if content:
-        proto.MergeFromString(_packed_header(field, len(content)) + content)
-
-
 def _as_bytes(array: np.ndarray) -> list[bytes]:
     values = array.ravel().tolist()
+    if set(map(type, values)) == {bytes}:
+        return values
     for index, value in enumerate(values):
         if isinstance(value, str):
             values[index] = value.encode()
         elif not isinstance(value, bytes):
             raise TensorError(f"a string should be `str` or `bytes`. Received: {value!r}")
     return values
-
-
-def _shape(proto: Any) -> tuple[int, ...]:
-    shape = tuple(dim.size for dim in proto.tensor_shape.dim)
-    if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
-        raise TensorError(f"the shape should be fully defined. Received: {shape}")
-    return shape
 
 
 def _from_content(content: bytes, dtype: np.dtype, count: int) -> np.ndarray:
@@ -178,17 +213,15 @@ def _split_strings(content: bytes, count: int) -> list[bytes]:
 
 
 def _object_array(values: list[bytes]) -> np.ndarray:
-    array = np.empty(len(values), object)
-    array[:] = values
-    return array
+    return np.array(values, object)
 
 
-def _from_field(proto: Any, dtype: np.dtype) -> np.ndarray:
+def _from_field(proto: Any, form: _Form) -> np.ndarray:
     """The values of the typed field, as a 1-D array of whatever length was sent."""
-    field = field_of(proto.dtype)
-    values = getattr(proto, field)
-    if dtype.kind == "O":
-        return _object_array(list(values))
+    dtype, field, values_of = form
+    values = values_of(proto)
+    if field == "string_val":
+        return _object_array(values[:])
     if field in _PACKED:
         numbers = _packed_values(proto, field, values)
         if dtype.kind == "c":
@@ -202,7 +235,7 @@ def _from_field(proto: Any, dtype: np.dtype) -> np.ndarray:
 
 def _packed_values(proto: Any, field: str, values: Any) -> np.ndarray:
     element = _PACKED[field][1]
-    if len(values) >= 64:
+    if len(values) >= _FEW:
         # The serialised message ends in the packed values; this beats reading them one by one.
         size = len(values) * element.itemsize
         header = _packed_header(field, size)
@@ -214,9 +247,16 @@ def _packed_values(proto: Any, field: str, values: Any) -> np.ndarray:
     return np.fromiter(values, element.newbyteorder("="), len(values))
 
 
-def _padded(values: np.ndarray, count: int, dtype: np.dtype) -> np.ndarray:
-    if len(values) >= count:
+def _resized(values: np.ndarray, count: int, dtype: np.dtype) -> np.ndarray:
+    """As many values as the shape has: what is beyond is dropped, what is missing repeats."""
+    if len(values) > count:
         return values[:count]
+    if count > _MOST_REPEATED:
+        # A message of some bytes must not ask for gigabytes.
+        raise TensorError(
+            f"values that are repeated should fill at most {_MOST_REPEATED} elements. "
+            f"Received: a shape of {count}"
+        )
     padded = np.empty(count, dtype)
     padded[: len(values)] = values
     if len(values):

@@ -68,7 +68,11 @@ def test_an_input_with_a_default_may_be_left_out(shop_client):
         ),
         ({"x": [1, 2], "item": [1]}, "input `item` should be string. Received: 1"),
         ({"x": "a", "item": "a"}, "input `x` should be float32. Received: 'a'"),
-        ({"x": [1, 2, 3], "item": "a"}, "input `x` should have shape [?, 2]. Received: [1, 3]"),
+        ({"x": [1, 2, 3], "item": "a"}, "input `x` should have 2 values a row. Received: 3"),
+        (
+            {"x": np.ones(3), "item": "a"},
+            "input `x` should have shape [?, 2]. Received: [1, 3]",
+        ),
         (
             {"x": np.ones((2, 2)), "item": ["a", "b", "c"]},
             "inputs should have one length, or 1. Received: `x` 2, `item` 3",
@@ -83,7 +87,7 @@ def test_wrong_inputs_are_named_before_sending(shop_client, inputs, message):
 def test_unknown_signature_and_model(shop_client, shop_server):
     assert refused(shop_client.predict, "nope", {}) == (
         "NOT_FOUND: model `shop` version 3 has no signature `nope`, "
-        "it has: scaled, serving_default, slow"
+        "it has: classify, regress, scaled, serving_default, slow"
     )
     with serving.Client(shop_server.address, model="shoe") as client:
         assert refused(client.predict, "serving_default", {}) == (

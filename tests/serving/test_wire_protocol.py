@@ -5,11 +5,15 @@ import subprocess
 import sys
 
 import numpy as np
+from tensorflow.core.example import example_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import (
+    classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
+    model_management_pb2,
     predict_pb2,
+    regression_pb2,
 )
 
 from serving import protocol
@@ -24,6 +28,13 @@ REAL = {
     "GetModelStatusResponse": get_model_status_pb2.GetModelStatusResponse,
     "SignatureDef": meta_graph_pb2.SignatureDef,
     "SignatureDefMap": get_model_metadata_pb2.SignatureDefMap,
+    "ClassificationRequest": classification_pb2.ClassificationRequest,
+    "ClassificationResponse": classification_pb2.ClassificationResponse,
+    "RegressionRequest": regression_pb2.RegressionRequest,
+    "RegressionResponse": regression_pb2.RegressionResponse,
+    "ReloadConfigRequest": model_management_pb2.ReloadConfigRequest,
+    "ReloadConfigResponse": model_management_pb2.ReloadConfigResponse,
+    "Example": example_pb2.Example,
 }
 ENUM, INT32 = 14, 5
 
@@ -64,15 +75,23 @@ def test_a_request_reads_as_the_real_message():
     assert list(real.output_filter) == ["y"]
 
 
+def test_health_as_it_was_recorded():
+    # grpc/health/v1/health.proto: service = 1 (string); status = 1, SERVING = 1.
+    assert protocol.HealthCheckRequest(service="a").SerializeToString() == b"\x0a\x01a"
+    answer = protocol.HealthCheckResponse.FromString(b"\x08\x01")
+    assert protocol.HEALTH_STATES[answer.status] == "SERVING"
+
+
 def test_the_client_imports_no_tensorflow():
     script = (
-        "import json, sys, time; start = time.perf_counter(); import serving; serving.Client;"
-        "print(json.dumps([time.perf_counter() - start,"
+        # The processor's time, which other processes do not lengthen.
+        "import json, sys, time; start = time.process_time(); import serving; serving.Client;"
+        "serving.AsyncClient; print(json.dumps([time.process_time() - start,"
         " [m for m in sys.modules if m.split('.')[0] in ('tensorflow', 'tensorflow_serving')]]))"
     )
     runs = [
         json.loads(subprocess.run([sys.executable, "-c", script], capture_output=True).stdout)
-        for _ in range(3)
+        for _ in range(4)
     ]
     assert all(imported == [] for _, imported in runs)
-    assert min(seconds for seconds, _ in runs) < 1.0
+    assert min(seconds for seconds, _ in runs) < 0.3
