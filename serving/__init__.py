@@ -4,21 +4,33 @@ Public names load on first use, so that `import serving` costs nothing and the c
 imports TensorFlow:
 
     with serving.Client("localhost:8500", model="shop") as client:
-        scores = client.predict("rank", {"user_id": ["u17"], "item_id": ["i3"]})
+        found = client.recommend(user_id="u17", query="running shoes", k=10)
 """
 
 import importlib
 from typing import Any
 
 _MODULES = {
+    "TLS": "serving.client",
+    "AsyncClient": "serving.client",
     "Client": "serving.client",
     "EmbeddedServer": "serving.server.server",
+    "ServerOptions": "serving.server.options",
     "ServingError": "serving.errors",
     "export": "serving.exporting",
     "newest_model": "serving.pushing.versions",
 }
 
-__all__ = ["Client", "EmbeddedServer", "ServingError", "export", "newest_model"]
+__all__ = [
+    "TLS",
+    "AsyncClient",
+    "Client",
+    "EmbeddedServer",
+    "ServerOptions",
+    "ServingError",
+    "export",
+    "newest_model",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -7,22 +7,29 @@ tables and their vocabulary files it must hold as well.
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 
-from serving import signatures
+from serving.index.building import build_index
+from serving.index.describing import write_index
 from serving.pushing import versions
+from serving.served_model.amending import amend
+from serving.served_model.filters import filters_of
+from serving.served_model.items import hold
+from serving.served_model.module import ServedModel
+from serving.served_model.parts import Parts, key_dtype
 from serving.validation.examples import example_requests
 from serving.warmup_records import WARMUP_FILE, write_warmup
+from tfmtl.config import dump
 from tfmtl.models.catalogue import catalogue_inputs, embed_items
+from tfmtl.models.compression import Compression
 from tfmtl.models.multi_task import MultiTaskModel
-from tfmtl.models.saved import CATALOGUE, NETWORK, load_preprocessor, save_model
+from tfmtl.models.queries import held_out_queries
+from tfmtl.models.saved import CATALOGUE, CONFIG, NETWORK, load_preprocessor, save_model
 from tfmtl.preprocessing.preprocessor import Preprocessor
 
 
@@ -58,7 +65,7 @@ def export(model: MultiTaskModel, base_path: str | Path, home: str | Path | None
         return versions.push(saved_model, base_path, model.config.serving.keep_versions)
 
 
-_WARMUP_BATCHES = (1, 8, 32)
+_WARMUP_BATCHES = (1, 32)
 
 
 def write_saved_model(
@@ -66,7 +73,8 @@ def write_saved_model(
     home: Path,
     directory: Path,
     rows: Mapping[str, np.ndarray] | None = None,
-) -> None:
+    compression: Compression | None = None,
+) -> int:
     """Writes the SavedModel of a model, and requests to warm it up with.
 
     Args:
@@ -75,6 +83,11 @@ def write_saved_model(
             SavedModel's extra assets, so that a version can be evaluated and trained further.
         directory: where to. Warm-up requests that lie there already stay.
         rows: rows of the log by raw column, which the warm-up requests are made of.
+        compression: the model's weights as they shall be stored, of which the items' vectors are
+            made, too. Such a variant holds no copy of the model's directory.
+
+    Returns:
+        How many numbers and strings its variables hold.
 
     Raises:
         FileNotFoundError: the directory holds no model.
@@ -90,107 +103,41 @@ def write_saved_model(
                 f"{home}: vocabulary '{name}' should have the {size} values the model was trained "
                 f"with, found {found}; give the directory that belongs to the model"
             )
-    module = ServedModel(model, preprocessor, pq.read_table(home / CATALOGUE))
-    tf.saved_model.save(module, str(directory), signatures=module.signatures())
-    shutil.copytree(home, directory / versions.KERAS_MODEL, dirs_exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        parts = _parts(model, preprocessor, home, Path(scratch), compression)
+        module = ServedModel(parts)
+        tf.saved_model.save(module, str(directory), signatures=module.functions())
+    amend(directory, module.served)
+    if parts.index is not None:
+        write_index(parts.index.about(), directory)
+    if compression is None:
+        kept = directory / versions.KERAS_MODEL
+        shutil.copytree(home, kept, dirs_exist_ok=True)
+        (kept / CONFIG).write_text(dump(model.config), encoding="utf-8")
     if not (directory / WARMUP_FILE).is_file():
         batches = (example_requests(model, home, size, rows) for size in _WARMUP_BATCHES)
         requests = (request for batch in batches for request in batch.items())
         write_warmup(directory, model.config.served_name, requests)
+    return module.parameters
 
 
-def parameters(model: MultiTaskModel, home: Path) -> int:
-    """Numbers and strings that the SavedModel of a model should store.
-
-    Args:
-        model: the trained model.
-        home: the model's directory, with the catalogue.
-
-    Returns:
-        Those of its variables and, where it retrieves, of the items' vectors and keys.
-    """
-    count = sum(int(np.prod(variable.shape)) for variable in model.variables)
-    if not model.retrieval:
-        return count
+def _parts(
+    model: MultiTaskModel,
+    preprocessor: Preprocessor,
+    home: Path,
+    scratch: Path,
+    compression: Compression | None,
+) -> Parts:
+    items = hold(model.config, model.inputs_spec, preprocessor, home, scratch)
     catalogue = pq.read_table(home / CATALOGUE)
-    vector = embed_items(model, catalogue_inputs(model, catalogue.slice(0, 1)))
-    return count + len(catalogue) * (vector.shape[1] + 1)
-
-
-class ServedModel(tf.Module):
-    """What a SavedModel holds: variables, vocabularies, and the functions of its signatures."""
-
-    def __init__(
-        self, model: MultiTaskModel, preprocessor: Preprocessor, catalogue: pa.Table
-    ) -> None:
-        super().__init__(name="served_model")
-        self.variables_ = [variable.value for variable in model.variables]
-        self.tables_ = preprocessor.tables
-        self._functions: dict[str, Any] = {}
-        if model.config.ranking_tasks:
-            self._functions[signatures.RANK] = _rank(model, preprocessor)
-        if model.retrieval:
-            self.item_vectors = tf.Variable(
-                embed_items(model, catalogue_inputs(model, catalogue)),
-                trainable=False,
-                name="item_vectors",
-            )
-            self.item_keys = tf.Variable(
-                np.array(catalogue["key"].to_pylist(), dtype=object),
-                trainable=False,
-                dtype=tf.string,
-                name="item_keys",
-            )
-            self._functions[signatures.RETRIEVE] = _retrieve(
-                model, preprocessor, self.item_vectors, self.item_keys
-            )
-
-    def signatures(self) -> dict[str, Any]:
-        """The functions by signature name, traced."""
-        default = next(iter(self._functions.values()))
-        return {**self._functions, signatures.DEFAULT: default}
-
-
-def _traced(
-    function: Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]],
-    spec: Mapping[str, tf.TensorSpec],
-) -> Any:
-    """A function of named arguments, as a signature's inputs need to be."""
-    return tf.function(lambda **inputs: function(inputs)).get_concrete_function(**spec)
-
-
-def _rank(model: MultiTaskModel, preprocessor: Preprocessor) -> Any:
-    names = list(model.inputs_spec)
-
-    def rank(raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        answer = model.rank(preprocessor(raw, names))
-        for task, classes in preprocessor.classes.items():
-            # TF Serving cuts and joins batches by rows, so that every row names the classes.
-            rows = tf.shape(answer[task])[0]
-            answer[signatures.CLASSES(task)] = tf.tile(tf.constant([classes]), [rows, 1])
-        return answer
-
-    return _traced(rank, preprocessor.raw_spec(names))
-
-
-def _retrieve(
-    model: MultiTaskModel, preprocessor: Preprocessor, vectors: tf.Variable, keys: tf.Variable
-) -> Any:
-    names = model.config.query_features
-
-    def retrieve(raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        raw = dict(raw)
-        given = raw.pop(signatures.K)
-        wanted = tf.reduce_max(tf.concat([given, [1]], axis=0))
-        # Where constants stand in for all inputs, only K knows the batch.
-        queries = model.query_vectors(preprocessor(raw or {signatures.K: given}, names))
-        scores = tf.matmul(queries, vectors, transpose_b=True)
-        best = tf.math.top_k(scores, k=tf.minimum(wanted, tf.shape(vectors)[0]))
-        return {
-            signatures.ITEM_ID: tf.gather(keys, best.indices),
-            signatures.SCORE: best.values,
-        }
-
-    spec = preprocessor.raw_spec(names)
-    spec[signatures.K] = tf.TensorSpec([None], tf.int32, signatures.K)
-    return _traced(retrieve, spec)
+    filters = filters_of(model.config, catalogue, items, key_dtype(model.config), scratch)
+    if not model.retrieval:
+        return Parts(model, preprocessor, items, filters, compression=compression)
+    embedding = compression.unpacked() if compression else model
+    vectors = embed_items(embedding, catalogue_inputs(model, catalogue))
+    queries = held_out_queries(embedding, home)
+    spec = model.config.serving.index
+    if compression and spec.storage == "float32":
+        spec = spec.model_copy(update={"storage": compression.kind})
+    index = build_index(spec, vectors, queries, model.config.seed)
+    return Parts(model, preprocessor, items, filters, index, compression)

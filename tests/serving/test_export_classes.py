@@ -57,7 +57,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def test_an_answer_names_its_classes(served: Served) -> None:
     raw = tiny.raw_rows(ROWS, seed=5)
     asked = {name: values for name, values in raw.items() if name not in ("position", "row")}
-    answer = served.client.predict("rank", asked)
+    answer = served.client.predict("rank_rows", asked)
     assert set(answer) == {"click", "mood", "mood_classes", "tags", "tags_classes"}
     for task, names in {"mood": MOODS, "tags": TAGS}.items():
         rows = [[name.decode() for name in row] for row in answer[f"{task}_classes"].tolist()]
@@ -81,7 +81,7 @@ def test_tf_serving_would_take_it(served: Served, tmp_path: Path, policy: str) -
     report = validate(tmp_path / "saved_model", requests)
     assert report.reasons == []
     assert differences(model, served.home, requests, report.outputs) == []
-    assert report.outputs["rank"]["mood_classes"].shape == (3, 3)
+    assert report.outputs["rank_rows"]["mood_classes"].shape == (3, 3)
 
 
 def test_a_directory_of_other_classes_is_refused(served: Served, tmp_path: Path) -> None:

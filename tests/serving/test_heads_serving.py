@@ -32,11 +32,11 @@ def test_a_funnel_is_served(home: Path, tmp_path: Path, funnel: str) -> None:
         variable.assign(random.normal(size=variable.shape) * 0.5)
     tfmtl.save_model(model, tmp_path / "model", home)
     write_saved_model(model, tmp_path / "model", tmp_path / "saved_model")
-    rank = tf.saved_model.load(str(tmp_path / "saved_model")).signatures["rank"]
+    rank = tf.saved_model.load(str(tmp_path / "saved_model")).signatures["rank_rows"]
     requests = example_requests(model, tmp_path / "model", 16)
     tensors = {
         name: tf.constant(values.tolist(), tf.float32 if values.dtype.kind == "f" else tf.string)
-        for name, values in requests["rank"].items()
+        for name, values in requests["rank_rows"].items()
     }
     found = {name: values.numpy() for name, values in rank(**tensors).items()}
     assert set(found) == {*TASKS, "cart_after_click", "purchase_after_cart"}
@@ -44,5 +44,5 @@ def test_a_funnel_is_served(home: Path, tmp_path: Path, funnel: str) -> None:
     assert np.all(found["purchase"] <= found["cart"])
     assert np.all(found["cart"] <= found["click"])
     np.testing.assert_allclose(found["cart_after_click"] * found["click"], found["cart"], rtol=1e-5)
-    asked = {"rank": requests["rank"]}
-    assert differences(model, tmp_path / "model", asked, {"rank": found}) == []
+    asked = {"rank_rows": requests["rank_rows"]}
+    assert differences(model, tmp_path / "model", asked, {"rank_rows": found}) == []

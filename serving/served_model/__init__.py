@@ -1,0 +1,1 @@
+"""The functions of a SavedModel's signatures, and what they share."""
