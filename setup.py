@@ -17,7 +17,12 @@ setup(
     package_data={
         "tfmtl": ["py.typed"],
         "pipelines": ["py.typed", "configs/*.yaml"],
-        "serving": ["py.typed"],
+        "serving": [
+            "py.typed",
+            "deploy/*.config",
+            "deploy/docker-compose.yml",
+            "deploy/kubernetes/*.yaml",
+        ],
     },
     install_requires=[
         "tensorflow~=2.21.0",

@@ -123,6 +123,12 @@ class Pushed(Artifact):
     name = "pushed"
 
 
+class Variants(Artifact):
+    """Which smaller variants were pushed beside the model, and what they lose."""
+
+    name = "variants"
+
+
 class Inferred(Artifact):
     """A model's answers for the rows of a table."""
 

@@ -11,6 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
+from pipelines.server_health import look
+from serving.deploy import IMAGE
 from tfmtl.processor import bfloat16_flags
 
 _OLDEST, _NEWEST = (3, 11), (3, 13)
@@ -59,8 +61,8 @@ def check(directory: Path) -> Iterator[Check]:
     yield _scann()
     yield _processor()
     yield _c_library()
-    yield _program("tensorflow_model_server", "tfmtl serve uses the embedded server without it")
-    yield _program("docker", "needed for tfmtl serve --backend docker only")
+    for name, ok, found, remedy in look(IMAGE):
+        yield _check(name, ok, found, remedy, needed=False)
     yield _memory()
     yield _disk(directory)
     yield _loopback()
@@ -107,11 +109,6 @@ def _c_library() -> Check:
         found[0].name if found else "not found",
         "reinstall tensorflow: models are tried in it as TF Serving would load them",
     )
-
-
-def _program(name: str, remedy: str) -> Check:
-    path = shutil.which(name)
-    return _check(name, path is not None, path or "not on PATH", remedy, needed=False)
 
 
 def free_memory() -> int | None:

@@ -2,8 +2,8 @@
 
 raw logs -> ExampleGen [-> Tuner] -> StatisticsGen, SchemaGen, ExampleValidator -> Transform
 -> Trainer -> Evaluator -> InfraValidator -> Pusher -> a SavedModel version for TF Serving
-[-> BulkInferrer -> its answers for a whole table]; components of the user's own come right behind
-what they read.
+[-> Compressor -> the model in fewer bytes] [-> BulkInferrer -> its answers for a whole table];
+components of the user's own come right behind what they read.
 
 Which artifact goes from where to where is said by the components' signatures.
 """
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pipelines.artifacts import Artifact
 from pipelines.components.base import Component
 from pipelines.components.bulk_inferrer import BulkInferrer
+from pipelines.components.compressor import Compressor
 from pipelines.components.evaluator import Evaluator
 from pipelines.components.example_gen import ExampleGen
 from pipelines.components.example_validator import ExampleValidator
@@ -56,6 +57,7 @@ def components(config: Config) -> tuple[Component, ...]:
         Evaluator,
         InfraValidator,
         Pusher,
+        *([Compressor] if config.serving.variants else []),
         *([BulkInferrer] if config.bulk_inference else []),
     )
     return with_own(steps, config.pipeline.components)

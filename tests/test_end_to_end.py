@@ -10,7 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+
+import serving
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -133,11 +137,24 @@ def test_evaluate_gives_the_metrics(shop):
     assert printed == json.loads((shop.out / "evaluation.json").read_text())
 
 
-def test_rank(address):
-    answer = ask(address, "rank", {**USER, **CANDIDATES, "scenario": "search"})
+def test_rank_rows(address):
+    answer = ask(address, "rank_rows", {**USER, **CANDIDATES, "scenario": "search"})
     assert set(answer) == TASKS
     assert all(0 < chance < 1 for chances in answer.values() for chance in chances)
     assert all(len(chances) == 3 for chances in answer.values())
+
+
+def test_rank_joins_the_items_and_recommend_finds_them(address):
+    user = {**USER, "scenario": "feed", "device": "phone"}
+    best = ask(address, "recommend", {**user, "k": 4})
+    (items,), (scores,) = best["item_id"], best["score"]
+    assert len(set(items)) == 4
+    assert best["count"] == [4]
+    assert scores == sorted(scores, reverse=True)
+    ranked = ask(address, "rank", {**user, "item_id": [items]})
+    assert set(ranked) == {*TASKS, "score"}
+    for name in (*TASKS, "score"):
+        assert ranked[name][0] == pytest.approx(best[name][0], rel=1e-4)
 
 
 def test_unknown_users_items_and_scenarios_get_one_answer(address):
@@ -145,7 +162,7 @@ def test_unknown_users_items_and_scenarios_get_one_answer(address):
         {**USER, **CANDIDATES, "user_id": user, "item_id": item, "scenario": scenario}
         for user, item, scenario in (("x", "y", "z"), ("nobody", "nothing", "nowhere"))
     ]
-    first, second = (ask(address, "rank", row) for row in rows)
+    first, second = (ask(address, "rank_rows", row) for row in rows)
     assert first == second
 
 
@@ -162,27 +179,37 @@ def test_a_missing_history_is_an_empty_one(address):
     assert ask(address, "retrieve", missing) == ask(address, "retrieve", {**USER, "k": 3})
 
 
+def test_ten_items_where_k_is_missing(address):
+    for request in (USER, {**USER, "k": None}):
+        assert [len(items) for items in ask(address, "retrieve", request)["item_id"]] == [10]
+
+
+LEFT_OUT = object()
 WRONG = {
     # what is wrong: (signature, changes of the request, part of the message)
-    "an input that is missing": ("retrieve", {}, "missing input `k`; signature `retrieve` takes"),
+    "an input that is missing": (
+        "rank",
+        {"item_id": LEFT_OUT},
+        "missing input `item_id`; signature `rank` takes",
+    ),
     "an input that is unknown": ("retrieve", {"k": 1, "kk": 1}, "unknown input `kk`; signature"),
     "a number as a text": ("retrieve", {"k": 1, "user_id": 7}, "input `user_id` should be string"),
     "a text as a number": ("retrieve", {"k": "3"}, "input `k` should be int32. Received: '3'"),
-    "a k that is missing": ("retrieve", {"k": None}, "input `k` should be int32. Received: None"),
     "lists of different lengths": (
         "retrieve",
         {"k": 1, "user_id": ["a", "b"], "region": ["x", "y", "z"]},
         "inputs should have one length, or 1. Received: `user_id` 2, `region` 3",
     ),
     "half a character": ("retrieve", {"k": 1, "query": "\ud800"}, "input `query` should be text"),
-    "an unknown signature": ("rnk", {}, "has no signature `rnk`, it has: rank, retrieve"),
+    "an unknown signature": ("rnk", {}, "has no signature `rnk`, it has: "),
 }
 
 
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_request_is_refused(address, case):
     signature, changes, says = WRONG[case]
-    assert says in refused(address, signature, {**USER, **changes})
+    request = {name: one for name, one in {**USER, **changes}.items() if one is not LEFT_OUT}
+    assert says in refused(address, signature, request)
 
 
 def test_an_unknown_model_is_refused(address):
@@ -221,7 +248,39 @@ def test_finetuning_pushes_the_next_version(shop, address, tmp_path):
     assert (shop.out / "serving" / "shop" / "2" / "saved_model.pb").is_file()
     assert json.loads((tmp_path / "tuned" / "evaluation.json").read_text())["blessed"] is True
     # The server has taken the new version up meanwhile, or soon will; it answers either way.
-    assert set(ask(address, "rank", {**USER, **CANDIDATES, "scenario": "ads"})) == TASKS
+    assert set(ask(address, "rank_rows", {**USER, **CANDIDATES, "scenario": "ads"})) == TASKS
+
+
+def test_reindexing_serves_new_items_without_training(shop, tmp_path):
+    raw = pq.read_table(shop.out.parent / "logs" / "items.parquet")
+    rows = [*raw.to_pylist()[5:], {**raw.to_pylist()[0], "item_id": "brand-new"}]
+    pq.write_table(pa.Table.from_pylist(rows, schema=raw.schema), tmp_path / "items.parquet")
+    served = sorted(int(path.name) for path in (shop.out / "serving" / "shop").iterdir())
+
+    done = tfmtl(
+        *("reindex", shop.out, "--items", tmp_path / "items.parquet"),
+        *("--set", "serving.index={kind: inverted_file, recall: 0.9, at: 20}"),
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "196 items in " in done.stdout
+    assert "1 new, 5 of those served before gone" in done.stdout
+    assert "index inverted file of 196 items in 56 cells" in done.stdout
+    assert done.stdout.rstrip().endswith(f"serving/shop/{served[-1] + 1}")
+    version = shop.out / "serving" / "shop" / str(served[-1] + 1)
+    manifest = json.loads((version / "assets.extra" / "manifest.json").read_text())
+    assert manifest["reindexed"]["from"] == served[-1]
+    assert manifest["index"]["recall"]["declared"] == 0.9
+    assert manifest["index"]["recall"]["measured"] >= 0.85
+    before = version.with_name(str(served[-1])) / "assets.extra" / "keras_model" / "model.keras"
+    kept = version / "assets.extra" / "keras_model" / "model.keras"
+    assert kept.read_bytes() == before.read_bytes()
+    with serving.EmbeddedServer({"shop": version.parent}) as server:
+        answer = ask(server.address, "retrieve", {**USER, "k": 196})
+        candidates = {"item_id": ["brand-new", "no such item"], "scenario": "feed"}
+        ranked = ask(server.address, "rank_rows", {**USER, **candidates, "device": "phone"})
+    assert {*answer["item_id"][0]} == {row["item_id"] for row in rows}
+    assert {*TASKS} <= {*ranked}
 
 
 def test_nothing_is_left_running(shop):

@@ -67,7 +67,7 @@ def test_movielens(tmp_path: Path) -> None:
     assert found["retrieve"]["recall@100_unseen"] >= 0.58
     with served(tmp_path / "run", "ml100k") as client:
         movies = client.predict("retrieve", {"user_id": ["196"], "k": 10})["item_id"]
-        ratings = client.predict("rank", {"user_id": "196", "movie_id": movies[0]})["rating"]
+        ratings = client.predict("rank_rows", {"user_id": "196", "movie_id": movies[0]})["rating"]
     assert len(set(movies[0])) == 10
     assert np.all((ratings >= 1) & (ratings <= 5))
 
@@ -82,7 +82,7 @@ def test_retailrocket(tmp_path: Path) -> None:
         asked = {"user": ["0"], "view_history_item_id": history, "k": 5}
         items = client.predict("retrieve", asked)["item_id"][0]
         rows = {"user": "0", "view_history_item_id": history * 5, "item": items}
-        answer = client.predict("rank", rows)
+        answer = client.predict("rank_rows", rows)
     assert answer.keys() == {"view", "cart", "purchase"}
     assert all(np.all((p > 0) & (p < 1)) for p in answer.values())
 
@@ -102,7 +102,7 @@ def test_fashion_products(tmp_path: Path) -> None:
     assert found["colours"]["micro_f1"] >= 0.5
     with served(tmp_path / "run", "fashion") as client:
         names = ["Turtle Check Men Navy Blue Shirt", "Lakme Women Rose Lipstick"]
-        answer = client.predict("rank", {"productDisplayName": names})
+        answer = client.predict("rank_rows", {"productDisplayName": names})
     likeliest = {
         task: [
             row[place].decode()

@@ -2,59 +2,92 @@
 
 import json
 import math
-import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from pipelines.commands.addresses import check_address
+from pipelines.commands.connecting import (
+    Label,
+    Tls,
+    TlsCa,
+    TlsCert,
+    TlsKey,
+    TlsName,
+    Version,
+    check_target,
+    encryption,
+)
+from pipelines.commands.requests import read_request
 
 
 def query(
     address: Annotated[str, typer.Argument(metavar="HOST:PORT", help="A model server.")],
     model: Annotated[str, typer.Option(help="The model's name on the server.")],
-    signature: Annotated[str, typer.Option(help="rank or retrieve.")],
+    signature: Annotated[
+        str | None,
+        typer.Option(help="rank, rank_rows, retrieve, recommend, or any that the model has."),
+    ] = None,
     json_file: Annotated[
-        str, typer.Option("--json", metavar="FILE", help="{input: value or list}; - is stdin.")
-    ],
+        str | None,
+        typer.Option(
+            "--json",
+            metavar="FILE",
+            help="{input: value or list}, null is missing; {examples: [rows]} for classify and "
+            "regress; - is stdin.",
+        ),
+    ] = None,
+    describe: Annotated[
+        bool, typer.Option("--describe", help="Print what the signature, or each, takes and gives.")
+    ] = False,
+    version: Version = None,
+    label: Label = None,
     timeout: Annotated[float, typer.Option(min=0.001, help="Seconds the call may take.")] = 5.0,
+    tls: Tls = False,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_name: TlsName = None,
 ) -> None:
     """Ask a model server for one prediction; input and answer are JSON, null is missing."""
-    _check_address(address)
-    inputs = _read(json_file)
+    check_address(address)
+    check_target(version, label)
+    inputs = None if describe else _inputs(signature, json_file)
+    encrypted = encryption(tls, tls_ca, tls_cert, tls_key, tls_name)
     import serving
+    from serving.client import describe as described
 
-    with serving.Client(address, model=model, timeout=timeout) as client:
-        answer = client.predict(signature, inputs)
-    print(json.dumps({name: _plain(array.tolist()) for name, array in answer.items()}))
+    with serving.Client(
+        address, model, timeout, version=version, label=label, tls=encrypted
+    ) as client:
+        if inputs is not None:
+            print(json.dumps(_plain(client.ask(str(signature), inputs))))
+            return
+        known = [client.metadata(signature)] if signature else client.signatures().values()
+        print("\n\n".join(described(found) for found in known))
 
 
-def _check_address(address: str) -> None:
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+def _inputs(signature: str | None, json_file: str | None) -> dict[str, Any]:
+    if signature is None:
         raise typer.BadParameter(
-            f"expected a host and a port such as 127.0.0.1:8500, got '{address}'",
-            param_hint="HOST:PORT",
+            "expected a signature, such as recommend; --describe shows all",
+            param_hint="--signature",
         )
-
-
-def _read(source: str) -> dict[str, Any]:
-    try:
-        content = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
-        inputs = json.loads(content)
-    except OSError as error:
-        raise typer.BadParameter(f"{source}: {error.strerror}", param_hint="--json") from None
-    except (ValueError, RecursionError) as error:
-        raise typer.BadParameter(f"{source}: not JSON: {error}", param_hint="--json") from None
-    if not isinstance(inputs, dict):
+    if json_file is None:
         raise typer.BadParameter(
-            f"{source}: expected an object {{input: value or list}}, got {type(inputs).__name__}",
-            param_hint="--json",
+            "expected a file with the request; --describe shows what it takes", param_hint="--json"
         )
-    return inputs
+    return read_request(json_file)
 
 
 def _plain(value: Any) -> Any:
-    """Nested lists of what JSON has: text instead of bytes, null instead of NaN."""
+    """What JSON has: lists for arrays, text instead of bytes, null instead of NaN."""
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if hasattr(value, "labels"):
+        return {"labels": value.labels, "scores": _plain(value.scores)}
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if isinstance(value, bytes):

@@ -47,6 +47,7 @@ def _reads(config: Config) -> Any:
         },
         "scenario": config.scenario.model_dump(mode="json") if config.scenario else None,
         "slices": config.evaluation.slices,
+        "served": config.serving.columns,
         "split": config.split.model_dump(mode="json"),
         "seed": config.seed,
     }

@@ -1,6 +1,5 @@
 """Pusher: a blessed model that is fit to serve becomes the next version for TF Serving."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,8 @@ from pipelines.artifacts import Evaluation, Infra, Output, Pushed
 from pipelines.caching.fingerprints import content_fingerprint
 from pipelines.components.base import Context, Summary, component
 from pipelines.components.infra_validator import INFRA, SAVED_MODEL
-from pipelines.pushes import PUSHED, pushed_version
+from pipelines.pushes import PUSHED, pushed_version, served_already, weights_of, withdrawn_as
 from pipelines.storage.directories import read_marker
-from serving.pushing.manifest import file_hashes
 from tfmtl.config import Config
 
 
@@ -47,7 +45,7 @@ def Pusher(
     sources = _sources(evaluation.path, infra.path, fitness)
     version, reason = None, _refusal(verdict, fitness, base_path, sources)
     if reason is None:
-        version = _served_already(base_path, sources)
+        version = served_already(base_path, sources)
         if version is None:
             about = _about(context, sources, verdict)
             version = versions.push(infra.path / SAVED_MODEL, base_path, keep, about)
@@ -63,54 +61,27 @@ def _sources(evaluation: Path, infra: Path, fitness: dict[str, Any]) -> dict[str
     marker = read_marker(infra)
     return {
         "model": fitness.get("model"),
-        "weights": _weights(infra / SAVED_MODEL),
+        "weights": weights_of(infra / SAVED_MODEL),
         "infra": marker.fingerprint if marker else content_fingerprint(infra),
         "evaluation": content_fingerprint(evaluation),
     }
-
-
-def _weights(saved_model: Path) -> str:
-    """Identity of what a model has learnt: training it again from the same gives it again, also
-    where code has changed that makes no difference to it."""
-    hashes = file_hashes(saved_model)
-    learnt = {n: one for n, one in hashes.items() if n.startswith(("variables/", "assets/"))}
-    return hashlib.sha256(json.dumps(learnt or hashes, sort_keys=True).encode()).hexdigest()
 
 
 def _refusal(
     verdict: dict[str, Any], fitness: dict[str, Any], base_path: Path, sources: dict[str, Any]
 ) -> str | None:
     """Why the model is not pushed; None where nothing speaks against it."""
-    from serving.pushing.rollback import withdrawn_sources
-
     if not verdict["blessed"]:
         return "the model is not blessed"
     if not fitness["fit"]:
         return f"TF Serving would refuse the model: {fitness['reasons'][0]}"
-    for entry in withdrawn_sources(base_path):
-        if entry["sources"].get("weights") == sources["weights"]:
-            version = entry["version"]
-            return (
-                f"this model was rolled back as version {version}; "
-                f"`tfmtl rollback DIR --to {version}` brings it back"
-            )
-    return None
-
-
-def _served_already(base_path: Path, sources: dict[str, Any]) -> int | None:
-    """The latest version, if it is this very model: a killed run has pushed it."""
-    from serving.pushing.manifest import damages, read_manifest
-    from serving.pushing.versions import latest
-
-    version = latest(base_path) if base_path.is_dir() else None
+    version = withdrawn_as(base_path, sources["weights"])
     if version is None:
         return None
-    directory = base_path / str(version)
-    try:
-        same = read_manifest(directory).get("sources", {}).get("infra") == sources["infra"]
-        return version if same and not damages(directory) else None
-    except ValueError:
-        return None
+    return (
+        f"this model was rolled back as version {version}; "
+        f"`tfmtl rollback DIR --to {version}` brings it back"
+    )
 
 
 def _about(context: Context, sources: dict[str, Any], verdict: dict[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ def _reads(config: Config) -> Any:
         },
         "scenario": config.scenario.model_dump(mode="json") if config.scenario else None,
         "slices": config.evaluation.slices,
+        "served": config.serving.columns,
         "title": config.source.items.title if config.source.items else None,
         "times": declared_times(config),
         "weight": config.source.log.weight,

@@ -89,11 +89,11 @@ def _rank(
     """{task: predictions [n]} for the items, each beside the same request."""
     if not number_tasks(config):
         return {}
-    signature = client.metadata("rank")
+    signature = client.metadata("rank_rows")
     reads = [raw for made in config.features.inputs.values() for raw in made.reads]
     columns = {raw.column for raw in reads if raw.side == "item"}
     rows = {column: [item.get(column) for item in items] for column in columns}
-    answer = client.predict("rank", _inputs(signature, {**request, **rows}))
+    answer = client.predict("rank_rows", _inputs(signature, {**request, **rows}))
     return {task: answer[task].reshape(-1) for task in number_tasks(config)}
 
 

@@ -68,15 +68,16 @@ def catalogued(examples: Examples) -> list[str]:
 
 
 def log_columns(examples: Examples) -> list[str]:
-    """The columns of item features that only the log has."""
+    """The columns of the catalogue that only the log has."""
     item = examples.config.source.log.item
     names = _raw_names(examples.config)
     return [n for n in names if n != item and examples.table_of("item", n) == "log"]
 
 
 def _raw_names(config: Config) -> list[str]:
-    """The raw columns of item features."""
-    return list(dict.fromkeys(raw.column for made in item_inputs(config) for raw in made.reads))
+    """The raw columns of item features, and those that requests may filter by and scores read."""
+    features = [raw.column for made in item_inputs(config) for raw in made.reads]
+    return list(dict.fromkeys([*features, *config.serving.columns]))
 
 
 class LatestOfBatch(beam.DoFn):

@@ -236,6 +236,8 @@ def _keyed_columns(config: Config) -> Iterator[tuple[Table, Column]]:
             yield table, Column(source.valid_from, "time", asked_by, missing="missing valid_from")
         if isinstance(source, SideTable) and source.title:
             yield table, Column(source.title, "text", f"{key}.title")
+    for name, kind in config.serving.columns.items():
+        yield "items", Column(name, kind, f"serving.columns.{name}")
     events = config.source.events
     if events and events.negatives.in_category:
         category = events.negatives.in_category

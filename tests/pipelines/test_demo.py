@@ -123,7 +123,7 @@ def test_asks_for_candidates_and_ranks_them(artifacts):
     assert [answer.key for answer in answers] == ["i1", "i3"], "by falling P(click)"
     assert answers[0].score == 1.0
     assert answers[0].predictions == {"click": pytest.approx(0.3)}
-    retrieve, rank = client.asked["retrieve"], client.asked["rank"]
+    retrieve, rank = client.asked["retrieve"], client.asked["rank_rows"]
     assert retrieve["k"] == 4, "no more than there are items"
     assert retrieve["query"] == rank["query"] == "lamp"
     assert rank["place"] == "search"

@@ -1,0 +1,1 @@
+"""A new catalogue for a model that stays as it is."""
