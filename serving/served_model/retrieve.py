@@ -7,9 +7,6 @@ from serving.served_model.optional import batch_of, defaults, repeated, required
 from serving.served_model.parts import Parts, Raw, Served
 from serving.signatures import ITEM_ID, SCORE, K
 
-_K = 10
-"""How many items where a request does not say."""
-
 
 def retrieve(parts: Parts) -> Served:
     """Users and queries in; keys of items and scores out, `[batch, k]`, the best first."""
@@ -26,4 +23,5 @@ def retrieve(parts: Parts) -> Served:
         return {ITEM_ID: parts.item_ids(places), SCORE: scores}
 
     given = defaults(asked, required(asked, [parts.user_key]))
-    return Served(function, spec, {**given, K: np.array([_K], np.int32)})
+    k = np.array([parts.config.serving.recommend.k], np.int32)
+    return Served(function, spec, {**given, K: k})

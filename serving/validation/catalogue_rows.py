@@ -36,12 +36,12 @@ class CatalogueRows:
         }
 
     def __call__(self, keys: np.ndarray) -> dict[str, np.ndarray]:
-        """Raw columns of items; what the catalogue lacks is missing, of unknown keys all but the
-        key."""
+        """Raw columns of items that were asked for; what the catalogue lacks is missing, of unknown
+        keys all but the key."""
         texts = [key.decode() if isinstance(key, bytes) else str(key) for key in keys]
         places = [self._places.get(text, -1) for text in texts]
         rows = {name: self._column(name, spec, places) for name, spec in self._spec.items()}
-        return {**rows, self.key: keys}
+        return {**rows, self.key: keys} if self.key in self._spec else rows
 
     def _column(self, name: str, spec: tf.TensorSpec, places: list[int]) -> np.ndarray:
         held = self._columns.get(name)
