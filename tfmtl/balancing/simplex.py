@@ -14,9 +14,9 @@ def best_mixture(
 
     Pairwise Frank-Wolfe: in every step weight is moved from the task where the objective rises
     most to the one where it falls most, by as much as is best, which has a closed form. It ends
-    when no move can gain more than a millionth, or after 500 steps; beside gradients that are nearly
-    opposite it is slow, so that a single task that is better is taken instead. Without a slope it
-    finds the mixture of the smallest norm.
+    when no move can gain more than a millionth, or after 500 steps. Beside gradients that are
+    nearly opposite it is slow, so that a single task that is better is taken instead. Without a
+    slope it finds the mixture of the smallest norm.
 
     Reference: Lacoste-Julien and Jaggi, "On the global linear convergence of Frank-Wolfe
     optimization variants", NIPS 2015, algorithm 2.
