@@ -161,7 +161,9 @@ def test_time_bounds_it(slow):
 def test_an_interruption_leaves_what_was_measured(slow):
     _, address = slow
     script = (
-        "import json, sys\n"
+        "import json, signal, sys\n"
+        # A shell lets what it starts in the background ignore the signal.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from serving import loadtest\n"
         "result = loadtest.run(loadtest.Plan.from_json(sys.stdin.readline()), 2)\n"
         "print(json.dumps([result.interrupted, result.to_json()]))"

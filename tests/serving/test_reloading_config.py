@@ -307,7 +307,7 @@ def test_waiting_reloads_are_bounded(base, tmp_path):
         waiting = [
             threading.Thread(
                 target=lambda n=n: failure(
-                    ask.reload, model(base), model(tmp_path / "no", f"no{n}"), timeout=1.5
+                    ask.reload, model(base), model(tmp_path / "no", f"no{n}"), timeout=5.0
                 )
             )
             for n in range(4)
