@@ -165,6 +165,7 @@ def test_a_version_holds_its_keras_model(exported: Exported) -> None:
         assert np.array_equal(expected.numpy(), found.numpy()), expected.path
 
 
+@pytest.mark.slow
 def test_export_pushes_the_next_version(exported: Exported, tmp_path: Path) -> None:
     base = tmp_path / "serving" / "tiny"
     assert serving.export(exported.model, base, home=exported.home) == 1
@@ -213,6 +214,7 @@ def test_a_home_without_a_network(exported: Exported, tmp_path: Path) -> None:
         write_saved_model(exported.model, tmp_path / "model", tmp_path / "saved_model")
 
 
+@pytest.mark.slow
 def test_a_served_model_that_answers_otherwise_is_found(exported: Exported) -> None:
     requests = example_requests(exported.model, exported.home, 4)
     report = validate(exported.saved_model, requests)

@@ -338,6 +338,7 @@ def test_an_export_warms_itself_up_with_real_rows(exported):
     assert warm_up(LoadedVersion(saved_model, 1), saved_model) == 2 * len(SIGNATURES)
 
 
+@pytest.mark.slow
 def test_an_export_is_fit_and_stores_no_parameter_twice(exported):
     model, home, saved_model = exported
     requests = [example_requests(model, home, batch) for batch in (1, 4)]
@@ -359,6 +360,7 @@ def test_warmup_requests_of_ones_own_stay(exported, tmp_path):
     assert read_warmup(tmp_path / "m") == [b"mine"]
 
 
+@pytest.mark.slow
 def test_a_variable_that_was_changed_after_the_export(exported):
     model, home, saved_model = exported
     bias = model.ranking.heads["click"].output_layer.bias
