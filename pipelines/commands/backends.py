@@ -28,6 +28,7 @@ from serving.server.options import ServerOptions
 
 _POLL_SECONDS = 0.2
 _READY_SECONDS = 120.0
+_LOOK_SECONDS = 60.0
 # Docker may have to fetch the image first.
 _READY_SECONDS_DOCKER = 900.0
 
@@ -170,12 +171,25 @@ def _supervise(
                 rest = _address(options.host, options.rest_api_port)
                 print(f"REST at http://{rest}/v1/models", file=sys.stderr, flush=True)
             print(f"ready {address}", flush=True)
-            code = server.wait()
+            code = _ended(server)
         except KeyboardInterrupt:
             return
         finally:
             _end(server, options.grace)
     raise PipelineError(f"serve: {command[0]} ended with exit code {code}; its log is above")
+
+
+def _ended(server: subprocess.Popen[bytes]) -> int:
+    """Waits for the exit code.
+
+    The client that asked whether the server is ready has threads, and a signal handed to one of
+    them does not wake this one: it has to look itself, as it does when it waits for a while.
+    """
+    while True:
+        try:
+            return server.wait(_LOOK_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
 
 
 def _end(server: subprocess.Popen[bytes], grace: float) -> None:

@@ -6,15 +6,13 @@ with EmbeddedServer({"shop": "out/serving/shop"}) as server:
 """
 
 import gc
-import signal
 import socket
 import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
-from queue import SimpleQueue
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Self
 
 import grpc
@@ -22,6 +20,7 @@ from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_p
 
 from serving.errors import ServingError
 from serving.server.batching.parameters import batching_parameters
+from serving.server.ending import EndingSignals
 from serving.server.entry import Entry
 from serving.server.health import Health
 from serving.server.metrics import Metrics
@@ -221,25 +220,17 @@ def serve(
     Raises:
         ServingError: As `EmbeddedServer.start`.
     """
-    # A handler runs amid what the main thread does: an event that is being waited for holds its
-    # lock for a moment, and to set it then would wait for ever. A SimpleQueue has no such moment.
-    ended: SimpleQueue[int] = SimpleQueue()
-
-    def end(number: int, frame: FrameType | None) -> None:
-        ended.put(number)
-
-    previous = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     server = EmbeddedServer(models, options or ServerOptions(port=8500))
     # What is imported stays: a full collection, for which requests wait, need not look at it.
     gc.collect()
     gc.freeze()
-    try:
-        server.start()
-        if server.rest_address is not None:
-            print(f"REST at http://{server.rest_address}/v1/models", file=sys.stderr, flush=True)
-        print(f"ready {server.address}", flush=True)
-        ended.get()
-    finally:
-        server.stop()
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+    with EndingSignals() as signals:
+        try:
+            server.start()
+            if server.rest_address is not None:
+                rest = f"REST at http://{server.rest_address}/v1/models"
+                print(rest, file=sys.stderr, flush=True)
+            print(f"ready {server.address}", flush=True)
+            signals.wait()
+        finally:
+            server.stop()

@@ -7,6 +7,7 @@ component shall do wrong is said in the environment, FAKE_TROUBLE=COMPONENT:TROU
 import errno
 import json
 import os
+import signal
 import sys
 import time
 import types
@@ -142,6 +143,8 @@ if __name__ == "__main__":
     stand_in = types.ModuleType("pipelines.pipeline")
     vars(stand_in).update(components=lambda config: COMPONENTS, PUBLISHED=PUBLISHED)
     sys.modules["pipelines.pipeline"] = stand_in
+    # A shell that runs the tests in the background has SIGINT ignored in all it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     from pipelines.cli import main
 
     main()

@@ -243,9 +243,7 @@ def start_hanging(data, output):
     )
     command = [sys.executable, str(SCRIPT), "run", str(config), "--data", str(data)]
     process = subprocess.Popen(
-        # A shell that runs the tests in the background has SIGINT ignored in all it starts.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        args=[*command, "--output", str(output)],
+        [*command, "--output", str(output)],
         env={**os.environ, "FAKE_TROUBLE": "Trainer:hang"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

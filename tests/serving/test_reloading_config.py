@@ -304,14 +304,14 @@ def weight_or_none(ask, name):
 
 def test_waiting_reloads_are_bounded(base, tmp_path):
     with served({"shop": base}) as ask:
-        waiting = [
-            threading.Thread(
-                target=lambda n=n: failure(
-                    ask.reload, model(base), model(tmp_path / "no", f"no{n}"), timeout=5.0
-                )
-            )
-            for n in range(4)
-        ]
+
+        def wait_in_vain(name):
+            # The look below takes a place for a moment, in which this one may be refused.
+            lists = model(base), model(tmp_path / "no", name)
+            while failure(ask.reload, *lists, timeout=5.0)[0] == "RESOURCE_EXHAUSTED":
+                time.sleep(0.02)
+
+        waiting = [threading.Thread(target=wait_in_vain, args=(f"no{n}",)) for n in range(4)]
         for thread in waiting:
             thread.start()
         wait_until(lambda: failure_code(ask, base) == "RESOURCE_EXHAUSTED")
