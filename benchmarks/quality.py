@@ -14,10 +14,36 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from benchmarks.figures import Bar, Row, print_bars, write
-from benchmarks.quality_of import adult, ml100k, open_bandit, shop
+from benchmarks.quality_of import (
+    adult,
+    beauty,
+    budgets,
+    crowdflower,
+    fashion,
+    lora,
+    ml100k,
+    open_bandit,
+    ratings,
+    shop,
+    student,
+    taobao,
+)
 from benchmarks.quality_of.experiments import Table
 
-SECTIONS = {"adult": adult, "ml100k": ml100k, "open_bandit": open_bandit, "shop": shop}
+SECTIONS = {
+    "adult": adult,
+    "ml100k": ml100k,
+    "open_bandit": open_bandit,
+    "shop": shop,
+    "beauty": beauty,
+    "student": student,
+    "budgets": budgets,
+    "ratings": ratings,
+    "crowdflower": crowdflower,
+    "fashion": fashion,
+    "lora": lora,
+    "taobao": taobao,
+}
 SEEDS = (1, 2, 3)
 
 

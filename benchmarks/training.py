@@ -13,15 +13,26 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import typer
 
 from benchmarks.sections import Json, Only, Quick, run_sections
-from benchmarks.training_of import balancers, limits, retrieval, tables, work, workers
+from benchmarks.training_of import (
+    balancers,
+    limits,
+    retrieval,
+    softmax,
+    tables,
+    texts,
+    work,
+    workers,
+)
 
 SECTIONS = {
     "work": work,
     "limits": limits,
     "tables": tables,
+    "softmax": softmax,
     "balancers": balancers,
     "retrieval": retrieval,
     "workers": workers,
+    "texts": texts,
 }
 
 

@@ -99,6 +99,12 @@ class Transformed(Artifact):
     name = "transformed"
 
 
+class SoftLabels(Artifact):
+    """What teachers say of the training rows, and how good they are."""
+
+    name = "soft_labels"
+
+
 class Model(Artifact):
     """A trained Keras model with all it needs."""
 

@@ -1,7 +1,8 @@
 """The pipeline: what runs, in which order, from raw logs to a pushed model.
 
 raw logs -> ExampleGen [-> Tuner] -> StatisticsGen, SchemaGen, ExampleValidator -> Transform
--> Trainer -> Evaluator -> InfraValidator -> Pusher -> a SavedModel version for TF Serving
+-> Trainer [or Teachers -> Distiller] -> Evaluator -> InfraValidator -> Pusher
+-> a SavedModel version for TF Serving
 [-> Compressor -> the model in fewer bytes] [-> BulkInferrer -> its answers for a whole table];
 components of the user's own come right behind what they read.
 
@@ -14,6 +15,7 @@ from pipelines.artifacts import Artifact
 from pipelines.components.base import Component
 from pipelines.components.bulk_inferrer import BulkInferrer
 from pipelines.components.compressor import Compressor
+from pipelines.components.distiller import Distiller
 from pipelines.components.evaluator import Evaluator
 from pipelines.components.example_gen import ExampleGen
 from pipelines.components.example_validator import ExampleValidator
@@ -21,6 +23,7 @@ from pipelines.components.infra_validator import InfraValidator
 from pipelines.components.pusher import Pusher
 from pipelines.components.schema_gen import SchemaGen
 from pipelines.components.statistics_gen import StatisticsGen
+from pipelines.components.teachers import Teachers
 from pipelines.components.trainer import Trainer
 from pipelines.components.transform import Transform
 from pipelines.components.tuner import Tuner
@@ -53,7 +56,7 @@ def components(config: Config) -> tuple[Component, ...]:
         SchemaGen,
         ExampleValidator,
         Transform,
-        Trainer,
+        *([Teachers, Distiller] if config.distillation else [Trainer]),
         Evaluator,
         InfraValidator,
         Pusher,

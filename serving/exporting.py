@@ -27,6 +27,7 @@ from serving.warmup_records import WARMUP_FILE, write_warmup
 from tfmtl.config import dump
 from tfmtl.models.catalogue import catalogue_inputs, embed_items
 from tfmtl.models.compression import Compression
+from tfmtl.models.encoded_texts import encoded_texts
 from tfmtl.models.multi_task import MultiTaskModel
 from tfmtl.models.queries import held_out_queries
 from tfmtl.models.saved import CATALOGUE, CONFIG, NETWORK, load_preprocessor, save_model
@@ -128,12 +129,19 @@ def _parts(
     scratch: Path,
     compression: Compression | None,
 ) -> Parts:
-    items = hold(model.config, model.inputs_spec, preprocessor, home, scratch)
+    embedding = compression.unpacked() if compression else model
+    items = hold(
+        model.config,
+        model.inputs_spec,
+        preprocessor,
+        home,
+        scratch,
+        lambda inputs: encoded_texts(embedding, inputs),
+    )
     catalogue = pq.read_table(home / CATALOGUE)
     filters = filters_of(model.config, catalogue, items, key_dtype(model.config), scratch)
     if not model.retrieval:
         return Parts(model, preprocessor, items, filters, compression=compression)
-    embedding = compression.unpacked() if compression else model
     vectors = embed_items(embedding, catalogue_inputs(model, catalogue))
     queries = held_out_queries(embedding, home)
     spec = model.config.serving.index

@@ -16,6 +16,7 @@ from tfmtl.served_names import (
     fuse,
     maximum,
     minimum,
+    thresholds_output,
 )
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "RETRIEVAL_SCORE",
     "RETRIEVE",
     "SCORE",
+    "THRESHOLDS",
     "K",
     "allow",
     "deny",
@@ -84,6 +86,9 @@ METHODS = {CLASSIFY: "tensorflow/serving/classify", REGRESS: "tensorflow/serving
 CLASSES = classes_output
 """Output that names the classes of a task, strings `[rows, classes]`, every row the same:
 CLASSES("season") is `season_classes`."""
+THRESHOLDS = thresholds_output
+"""Output of a task whose threshold is tuned, float32 `[rows]`, every row the same; of a task of
+labels `[rows, classes]`: a label is predicted from its threshold on."""
 INPUTS = "inputs"
 """The input of CLASSIFY, REGRESS and PREDICT_EXAMPLES, strings `[rows]`."""
 CLASSIFY_CLASSES = "classes"

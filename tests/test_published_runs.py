@@ -87,6 +87,27 @@ def test_retailrocket(tmp_path: Path) -> None:
     assert all(np.all((p > 0) & (p < 1)) for p in answer.values())
 
 
+def test_taobao(tmp_path: Path) -> None:
+    # Short: one epoch.
+    found = run("taobao", "taobao-userbehavior", tmp_path / "run", "--set", "training.epochs=1")
+    assert found["behaviour"]["macro_auc"] >= 0.7
+    assert found["wait"]["mae"] <= 2.2
+    with served(tmp_path / "run", "taobao") as client:
+        past = {
+            "acts_item_id": [["2331370", "2331370"], ["", ""]],
+            "acts_category_id": [["2355072", "2355072"], ["", ""]],
+            "acts_behaviour": [["cart", "pv"], ["", ""]],
+            "acts_gaps": [[0, 42], [np.nan, np.nan]],
+            "acts_when": [[1512200042, 1512200000], [np.nan, np.nan]],
+        }
+        answer = client.predict("rank_rows", past)
+        items = client.predict("retrieve", {**past, "k": 5})["item_id"]
+    assert answer["behaviour_classes"][0].tolist() == [b"pv", b"cart", b"fav", b"buy"]
+    np.testing.assert_allclose(answer["behaviour"].sum(axis=1), 1, rtol=1e-5)
+    assert np.all(answer["wait"] >= 0)
+    assert [len(set(row)) for row in items] == [5, 5]
+
+
 def test_fashion_products(tmp_path: Path) -> None:
     # Short: the first 8,000 of the 44,446 products.
     if not (DATA / "fashion-products").is_dir():
@@ -95,9 +116,9 @@ def test_fashion_products(tmp_path: Path) -> None:
     with (DATA / "fashion-products" / "styles.csv").open(encoding="utf-8") as file:
         rows = list(islice(file, 8001))
     (tmp_path / "data" / "styles.csv").write_text("".join(rows), encoding="utf-8")
-    gate = "gate=[{task: category, metric: macro_f1, at_least: 0.5}]"
+    gate = "gate=[{task: masterCategory, metric: macro_f1, at_least: 0.5}]"
     found = run("fashion", str(tmp_path / "data"), tmp_path / "run", "--set", gate)
-    for task, least in {"category": 0.95, "gender": 0.9, "season": 0.6}.items():
+    for task, least in {"masterCategory": 0.95, "gender": 0.9, "season": 0.6}.items():
         assert found[task]["accuracy"] >= least > found[task]["majority"] + 0.1, task
     assert found["colours"]["micro_f1"] >= 0.5
     with served(tmp_path / "run", "fashion") as client:
@@ -110,8 +131,10 @@ def test_fashion_products(tmp_path: Path) -> None:
                 answer[f"{task}_classes"], answer[task].argmax(axis=1), strict=True
             )
         ]
-        for task in ("category", "gender", "colours")
+        for task in ("masterCategory", "gender", "colours")
     }
-    assert likeliest["category"] == ["Apparel", "Personal Care"]
+    assert likeliest["masterCategory"] == ["Apparel", "Personal Care"]
     assert likeliest["gender"] == ["Men", "Women"]
     assert likeliest["colours"][0] == "Blue"
+    predicted = answer["colours"] >= answer["colours_thresholds"]
+    assert b"Blue" in answer["colours_classes"][0][predicted[0]]

@@ -46,6 +46,11 @@ def classes_output(task: str) -> str:
     return f"{task}_classes"
 
 
+def thresholds_output(task: str) -> str:
+    """Output of the served model that has the tuned thresholds of a task's predictions."""
+    return f"{task}_thresholds"
+
+
 def conditional_output(task: str, after: str) -> str:
     """Output of the served model for a funnel task's probability given the task before."""
     return f"{task}_after_{after}"

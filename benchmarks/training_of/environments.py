@@ -11,6 +11,8 @@ REQUIREMENTS = {
     # The last TensorFlow whose tf.keras is Keras 2, for which DeepCTR is written.
     "DeepCTR": ("deepctr==0.9.4", "tensorflow-cpu==2.15.1", "numpy<2"),
     "polars": ("polars==2.1.0",),
+    "scikit-learn": ("scikit-learn==1.9.1",),
+    "sentence-transformers": ("sentence-transformers==6.2.0", "torch==2.13.0"),
 }
 
 

@@ -36,9 +36,18 @@ def finetune(
     freeze_tables: Annotated[
         bool, typer.Option("--freeze-tables", help="Leave the embedding tables as they are.")
     ] = False,
+    freeze: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PART", help="Leave a part as it is: trunk, towers/click. Repeatable."
+        ),
+    ] = None,
     learning_rate: Annotated[
         float | None, typer.Option(min=1e-9, help="Of the dense layers. Default: the config's.")
     ] = None,
+    keep_vocabularies: Annotated[
+        bool, typer.Option("--keep-vocabularies", help="Values that are new stay unknown.")
+    ] = False,
     beam: BeamOptions = "",
     changes: Overrides = None,
 ) -> None:
@@ -51,5 +60,7 @@ def finetune(
     with logging_to(target / LOG), beam_options(beam):
         from pipelines.finetuning.finetune import finetune as tune
 
-        tune(run, wanted, data, target, epochs, freeze_tables, learning_rate, console)
+        parts = [*(freeze or []), *(["tables"] if freeze_tables else [])]
+        grow = not keep_vocabularies
+        tune(run, wanted, data, target, epochs, parts, learning_rate, console, grow)
     raise typer.Exit(finish(target, run / SERVING, console))

@@ -43,7 +43,11 @@ def infer(
         int | None, typer.Option("--top-k", min=1, help="Items for each row of top_k.")
     ] = None,
     exclude_seen: Annotated[
-        bool, typer.Option("--exclude-seen", help="Leave the items of the rows' histories out.")
+        bool,
+        typer.Option(
+            "--exclude-seen",
+            help="Leave out what users had: in the run's log, and in the rows' histories.",
+        ),
     ] = False,
     keep: Annotated[
         str, typer.Option(metavar="NAMES", help="Columns of the rows to copy to the answers.")
@@ -79,7 +83,9 @@ def infer(
         try:
             with replacing(output) as made, display.running("BulkInferrer", tally) as progress:
                 rows = rows_of(config, spec, Path())
-                summary = answer(Question(spec, home), rows, made, progress)
+                seen = run / "artifacts" / "transformed"
+                known = seen if spec.exclude_seen and seen.is_dir() else None
+                summary = answer(Question(spec, home, known), rows, made, progress)
                 version = {"model": base_path.name, "version": latest(base_path)}
                 write_json({**version, **summary}, made / SUMMARY)
         except OSError as error:

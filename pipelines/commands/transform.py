@@ -22,6 +22,13 @@ def transform(
     run: RunDirectory,
     data: Annotated[Path, typer.Option(metavar="PATH", help="Directory of the newer logs.")],
     output: Annotated[Path, typer.Option(metavar="DIR", help="Where the examples go.")],
+    grow_vocabularies: Annotated[
+        bool,
+        typer.Option(
+            "--grow-vocabularies",
+            help="Give new values ids; tfmtl.extended makes a model for them.",
+        ),
+    ] = False,
     beam: BeamOptions = "",
     changes: Overrides = None,
 ) -> None:
@@ -32,6 +39,6 @@ def transform(
     with logging_to(target / LOG), beam_options(beam):
         from pipelines.finetuning.finetune import transform as transform_logs
 
-        result, model = transform_logs(run, data, target, changes or (), console)
+        result, model = transform_logs(run, data, target, changes or (), console, grow_vocabularies)
     console.print(f"\nmodel    {model}", soft_wrap=True)
     console.print(f"examples {result.steps['Transform'].artifact}", soft_wrap=True)

@@ -1,35 +1,42 @@
 """Compressor: the pushed model once more, in fewer bytes, where its metrics stay.
 
-For every variant of `serving.variants` the model's weights are stored as bfloat16 or int8, measured
-on the test split as they then are, and written as a SavedModel that is asked as the full one was.
-A variant that is good enough is pushed as `NAME-KIND`, for TF Serving a model beside the full one.
+For every variant of `serving.variants` values lose their rows, or weights are stored as bfloat16 or
+int8, or both; the model is measured on the test split as it then is, and written as a SavedModel
+that is asked as the full one was. A variant that is good enough is pushed as `NAME-VARIANT`, for TF
+Serving a model beside the full one.
 """
 
 import json
+import math
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines.artifacts import Evaluation, Examples, Model, Output, Pushed, Transformed, Variants
+from pipelines.artifacts import (
+    Evaluation,
+    Examples,
+    Infra,
+    Model,
+    Output,
+    Pushed,
+    Transformed,
+    Variants,
+)
 from pipelines.caching.fingerprints import content_fingerprint
-from pipelines.components.base import Context, Summary, component
-from pipelines.components.infra_validator import checked
+from pipelines.components.base import Context, PipelineError, Summary, component
+from pipelines.components.infra_validator import SAVED_MODEL, checked
+from pipelines.console.variants import table_lines
+from pipelines.main_metrics import loss, main_metric
 from pipelines.pushes import pushed_version, served_already, weights_of, withdrawn_as
-from tfmtl.config import Config, Storage, Variant
-from tfmtl.config.evaluation import is_lower_better
+from tfmtl.config import Config, Variant
 
-VARIANTS = "variants.json"
-_MAIN = {
-    "binary": "auc",
-    "regression": "rmse",
-    "multi_class": "accuracy",
-    "multi_label": "micro_f1",
-}
+VARIANTS, FULL = "variants.json", "full model"
 
 
 def _reads(config: Config) -> Any:
-    variants = config.model_dump(mode="json")["serving"]["variants"]
-    return [config.served_name, config.serving.keep_versions, variants, config.evaluation.top_k]
+    served = config.serving.model_dump(mode="json", include={"variants", "signatures"})
+    return [config.served_name, config.serving.keep_versions, served, config.evaluation.top_k]
 
 
 def _still_there(artifact: Path, base_path: Path) -> bool:
@@ -48,30 +55,35 @@ def Compressor(
     transformed: Transformed,
     model: Model,
     evaluation: Evaluation,
+    infra: Infra,
     pushed: Pushed,
     variants: Output[Variants],
 ) -> Summary:
     """Pushes the variants of a model that was pushed.
 
     The artifact holds `variants.json`, by variant: the `version`, null where nothing was pushed,
-    for the `reason` given, the `bytes` of its weights and of the full model's, and its `metrics`
-    beside the full model's; and the SavedModels, `KIND/`.
+    for the `reason` given; the `bytes` of its weights and of its SavedModel, and the `latency` of
+    100 candidates ranked or one request answered; its `metrics`; all beside the full model's; and
+    how many values of each vocabulary it has `kept`. Beside it lie the SavedModels, `VARIANT/`.
     """
     told: dict[str, Any] = {}
     if pushed_version(pushed.path) is not None:
         full = json.loads((evaluation.path / "evaluation.json").read_bytes())["tasks"]
-        for kind, spec in context.config.serving.variants.items():
-            context.progress(len(told), len(context.config.serving.variants), "variants", kind)
-            output = variants.path / kind
-            told[kind] = _make(context, kind, spec, model, transformed, examples, full, output)
+        for name, spec in context.config.serving.variants.items():
+            context.progress(len(told), len(context.config.serving.variants), "variants", name)
+            output = variants.path / name
+            told[name] = _make(context, name, spec, model, transformed, examples, full, output)
+        _compare(context, told, model, examples, infra.path / SAVED_MODEL, variants.path)
+        for name in told:
+            _push(context, name, told[name], variants.path / name)
     (variants.path / VARIANTS).write_text(json.dumps(told, indent=2), encoding="utf-8")
-    lines = [_line(kind, one) for kind, one in told.items()]
-    return {"variants": told, "headline": lines[0] if lines else "none", "lines": lines[1:]}
+    lines = table_lines(told)
+    return {"variants": told, "headline": _headline(told), "lines": lines}
 
 
 def _make(
     context: Context,
-    kind: Storage,
+    name: str,
     spec: Variant,
     model: Model,
     transformed: Transformed,
@@ -79,44 +91,115 @@ def _make(
     full: Mapping[str, Any],
     directory: Path,
 ) -> dict[str, Any]:
-    """Makes, measures, checks and pushes one variant."""
+    """Makes, measures and checks one variant."""
     from pipelines.served_rows import served_rows
-    from serving.pushing import versions
     from tfmtl.models.compression import Compression
     from tfmtl.models.saved import load_model
+    from tfmtl.training.errors import TrainingError
     from tfmtl.training.evaluating import measure
+    from tfmtl.training.pruning import prune
+    from tfmtl.training.translation import Translation
 
-    config = context.config
-    trained = load_model(model.path, config.serving)
-    compression = Compression(trained, kind)
-    unpacked = compression.unpacked()
-    found = measure(unpacked, config, transformed.path, in_full=False).tasks
-    told = {
+    config, home = context.config, model.path
+    trained = load_model(home, config.serving)
+    told: dict[str, Any] = {
         "version": None,
-        "bytes": compression.nbytes,
-        "full_bytes": 4 * trained.count_params(),
-        "metrics": _metrics(config, found, full),
+        "full_bytes": sum(_nbytes(variable) for variable in trained.variables),
+        "kept": {},
     }
-    reason = too_bad(told["metrics"], spec.tolerance)
-    if reason is not None:
-        return {**told, "reason": reason}
+    with tempfile.TemporaryDirectory() as scratch:
+        translate = None
+        if spec.prune is not None:
+            try:
+                pruned = prune(trained, spec.prune, transformed.path / "train", Path(scratch))
+            except TrainingError as error:
+                raise PipelineError(f"serving.variants.{name}.{error}") from None
+            trained, home, told["kept"] = pruned.model, Path(scratch), pruned.kept
+            translate = Translation(config, transformed.path, home)
+        storage = spec.stored_as(name)
+        compression = None if storage == "float32" else Compression(trained, storage)
+        unpacked = compression.unpacked() if compression else trained
+        found = measure(unpacked, config, transformed.path, translate=translate, in_full=False)
+        told["metrics"] = _metrics(config, found.tasks, full)
+        told["bytes"] = (
+            compression.nbytes
+            if compression
+            else sum(_nbytes(variable) for variable in trained.variables)
+        )
+        told["overall"] = {task: found.tasks[task]["overall"] for task in found.tasks}
+        told["reason"] = too_bad(told["metrics"], spec.tolerance)
+        if told["reason"] is None:
+            rows = served_rows(examples.path, config)
+            fitness = checked(trained, home, directory, rows, context.progress, compression)
+            if fitness["reasons"]:
+                told["reason"] = f"TF Serving would refuse it: {fitness['reasons'][0]}"
+    return told
+
+
+def _compare(
+    context: Context,
+    told: Mapping[str, Any],
+    model: Model,
+    examples: Examples,
+    full: Path,
+    variants: Path,
+) -> None:
+    """Sizes and latencies of the SavedModels, the full one's beside them."""
+    from pipelines.served_rows import served_rows
+    from serving.served_model.wanted import default_signature
+    from serving.signatures import RANK
+    from serving.validation.examples import timed_requests
+    from serving.validation.latency import side_by_side
+    from tfmtl.models.saved import load_model
+
+    made = {name: variants / name for name, one in told.items() if one["reason"] is None}
+    if not made:
+        return
+    config = context.config
     rows = served_rows(examples.path, config)
-    fitness = checked(trained, model.path, directory, rows, context.progress, compression)
-    if fitness["reasons"]:
-        reason = f"TF Serving would refuse it: {fitness['reasons'][0]}"
-        return {**told, "reason": reason}
-    told["latency"] = fitness["latency"]
-    base_path = _beside(context.serving / config.served_name, kind)
+    requests = timed_requests(load_model(model.path, config.serving), model.path, 100, rows)
+    signature = RANK if RANK in requests else default_signature(config)
+    models = {FULL: full, **made}
+    asked = dict.fromkeys(models, requests[signature])
+    latency = side_by_side(models, asked, signature)
+    for name, path in made.items():
+        told[name]["saved_model_bytes"] = served_bytes(path)
+        told[name]["full_saved_model_bytes"] = served_bytes(full)
+        told[name]["latency"] = {"signature": signature, **latency[name]}
+        told[name]["full_latency"] = {"signature": signature, **latency[FULL]}
+
+
+def _push(context: Context, name: str, told: dict[str, Any], directory: Path) -> None:
+    """Pushes a variant that is good enough, unless it is served already or was withdrawn."""
+    from serving.pushing import versions
+
+    overall = told.pop("overall")
+    if told["reason"] is not None:
+        return
+    config = context.config
+    base_path = _beside(context.serving / config.served_name, name)
     weights = weights_of(directory)
     sources = {"weights": weights, "infra": content_fingerprint(directory)}
     withdrawn = withdrawn_as(base_path, weights) if base_path.is_dir() else None
     if withdrawn is not None:
-        return {**told, "reason": f"it was rolled back as version {withdrawn}"}
-    version = served_already(base_path, sources)
-    if version is None:
-        about = {"sources": sources, "metrics": {task: found[task]["overall"] for task in found}}
-        version = versions.push(directory, base_path, config.serving.keep_versions, about)
-    return {**told, "version": version, "reason": None}
+        told["reason"] = f"it was rolled back as version {withdrawn}"
+        return
+    told["version"] = served_already(base_path, sources)
+    if told["version"] is None:
+        about = {"sources": sources, "metrics": overall}
+        keep = config.serving.keep_versions
+        told["version"] = versions.push(directory, base_path, keep, about)
+
+
+def served_bytes(saved_model: Path) -> int:
+    """Bytes that a server reads: graph, variables and assets, without what lies beside them."""
+    parts = [saved_model / "saved_model.pb"]
+    parts += [f for d in ("variables", "assets") for f in (saved_model / d).rglob("*")]
+    return sum(part.stat().st_size for part in parts if part.is_file())
+
+
+def _nbytes(variable: Any) -> int:
+    return int(variable.value.dtype.size) * math.prod(variable.shape)
 
 
 def _metrics(
@@ -124,8 +207,8 @@ def _metrics(
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Each task's main metric: `{task: {metric: {"full": x, "variant": y}}}`."""
     metrics: dict[str, dict[str, dict[str, float]]] = {}
-    for task, spec in config.tasks.items():
-        name = _MAIN.get(spec.kind, f"recall@{max(config.evaluation.top_k)}")
+    for task in config.tasks:
+        name = main_metric(config, task)
         both = {"full": full[task]["overall"].get(name), "variant": found[task]["overall"][name]}
         if None not in both.values():
             metrics[task] = {name: both}
@@ -136,10 +219,7 @@ def too_bad(metrics: Mapping[str, Any], tolerance: float) -> str | None:
     """Why a variant is not good enough; None where it is."""
     for task, by_name in metrics.items():
         for name, both in by_name.items():
-            loss = both["full"] - both["variant"]
-            if is_lower_better(name):
-                loss = -loss / both["full"] if both["full"] else -loss
-            if loss > tolerance:
+            if loss(name, both["full"], both["variant"]) > tolerance:
                 return (
                     f"{task} {name} {both['variant']:.4f} where the full model has "
                     f"{both['full']:.4f}; the tolerance is {tolerance:g}"
@@ -152,13 +232,9 @@ def _beside(base_path: Path, kind: str) -> Path:
     return base_path.with_name(f"{base_path.name}-{kind}")
 
 
-def _line(kind: str, told: Mapping[str, Any]) -> str:
-    """What is printed of a variant."""
-    share = f"{told['bytes'] / told['full_bytes']:.0%} of the full model's bytes"
-    figures = ", ".join(
-        f"{task} {name} {both['variant']:.4f} ({both['full']:.4f})"
-        for task, by_name in told["metrics"].items()
-        for name, both in by_name.items()
-    )
-    outcome = f"version {told['version']}" if told["version"] else f"not pushed: {told['reason']}"
-    return f"{kind}: {outcome}; {share}; {figures}"
+def _headline(told: Mapping[str, Any]) -> str:
+    if not told:
+        return "none, nothing was pushed"
+    pushed = [name for name, one in told.items() if one["version"] is not None]
+    refused = [f"{name} not pushed" for name in told if name not in pushed]
+    return ", ".join([*(f"{name}: version {told[name]['version']}" for name in pushed), *refused])

@@ -1,18 +1,22 @@
 """Evaluator: the model's metrics on the test split, and whether it may be pushed."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.artifacts import Evaluation, Model, Output, Transformed
 from pipelines.components.base import Context, PipelineError, Summary, component
+from pipelines.components.teachers import TEACHERS
 from pipelines.failures import one_line
 from pipelines.pushes import led_to_latest
+from pipelines.teacher_gate import outcomes
 from tfmtl.config import Config
 
 if TYPE_CHECKING:
     from tfmtl.evaluation import Result
+    from tfmtl.evaluation.verdicts import Verdict
 
 EVALUATION = "evaluation.json"
 
@@ -33,10 +37,12 @@ class Baseline:
 
 
 def _reads(config: Config) -> Any:
-    return config.model_dump(
+    read = config.model_dump(
         mode="json",
         include={"seed", "tasks", "scenario", "features", "evaluation", "gate", "serving"},
     )
+    gate = config.distillation and config.distillation.gate
+    return [read, gate.model_dump(mode="json")] if gate else read
 
 
 def _holds(artifact: Path, base_path: Path) -> bool:
@@ -74,6 +80,7 @@ def Evaluator(
     if baseline.version and not other:
         unmeasured = f"version {baseline.version}: {baseline.reason}"
     verdict = check(config.gate, tasks, its, unmeasured, bounds)
+    verdict = _beside_teachers(config, model.path, tasks, verdict)
     found = {
         "tasks": tasks,
         "blessed": verdict.blessed,
@@ -99,6 +106,21 @@ def Evaluator(
         "lines": _lines(baseline),
         "metrics": {name: figures["overall"] for name, figures in tasks.items()},
     }
+
+
+def _beside_teachers(
+    config: Config, model: Path, tasks: Mapping[str, Any], verdict: "Verdict"
+) -> "Verdict":
+    """The verdict on a model that also has to come near its teachers."""
+    path = model / TEACHERS
+    if not path.is_file():
+        return verdict
+    beside = tuple(outcomes(config, json.loads(path.read_bytes()), tasks))
+    if not beside:
+        return verdict
+    found = (*verdict.outcomes, *beside)
+    reasons = tuple(outcome.text for outcome in found if not outcome.holds)
+    return replace(verdict, blessed=not reasons, reasons=reasons, outcomes=found)
 
 
 def _baseline(context: Context, transformed: Path) -> Baseline:

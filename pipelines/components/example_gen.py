@@ -28,6 +28,7 @@ from typing import Any
 from pipelines.artifacts import Examples, Output
 from pipelines.components.base import Context, Summary, component
 from tfmtl.config import Config
+from tfmtl.config.tasks import reads_number
 
 
 def _reads(config: Config) -> Any:
@@ -41,6 +42,7 @@ def _reads(config: Config) -> Any:
             name: task.model_dump(mode="json", include={"kind", "range"}) if task else None
             for name, task in config.label_columns.items()
         },
+        "numbers": {name: reads_number(task) for name, task in config.label_columns.items()},
         "classes": {
             name: task.model_dump(mode="json", include={"separator", "values"})
             for name, task in config.class_columns.items()

@@ -38,7 +38,6 @@ def train(
     transformed: Transformed,
     model: Output[Model],
     base: Path | None = None,
-    freeze_tables: bool = False,
 ) -> "Outcome":
     """Trains a model, in this process or in workers, and writes it as the artifact.
 
@@ -47,7 +46,6 @@ def train(
         transformed: what to train on.
         model: where to write.
         base: directory of a trained model to go on from.
-        freeze_tables: whether that model's tables stay as they are.
     """
     from tfmtl.training.artifact import make_model
     from tfmtl.training.cluster import train_on_workers
@@ -66,7 +64,6 @@ def train(
             work=context.work,
             logs=logs,
             base=base,
-            freeze_tables=freeze_tables,
         )
     except TrainingError as error:
         raise PipelineError(str(error)) from None

@@ -1,11 +1,14 @@
 """The pipeline's components as tuning needs them: what they make goes on from a trained model.
 
-StatisticsGen keeps the model's vocabularies and moments, Transform keeps its items, and the Trainer
-starts from its weights. The other components are those of a first model.
+StatisticsGen keeps the model's vocabularies and moments, Transform keeps its items, the Trainer
+starts from its weights, and the Evaluator says what its tasks have lost. The other components are
+those of a first model.
 """
 
+import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +17,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines import artifacts
-from pipelines.artifacts import Anomalies, Model, Output, Statistics, Transformed
+from pipelines.artifacts import Anomalies, Evaluation, Model, Output, Statistics, Transformed
 from pipelines.caching.fingerprints import content_fingerprint
-from pipelines.components import statistics_gen, trainer, transform
+from pipelines.components import evaluator, statistics_gen, trainer, transform
 from pipelines.components.base import Component, Context, PipelineError, Summary, component
+from pipelines.finetuning.forgetting import Base, forgetting, lines_of, outcomes
+from pipelines.finetuning.growing import grow_vocabularies
 from pipelines.preprocess.analysing import vocabularies_headline
 from pipelines.preprocess.catalogue import KEY, TITLE, encoded, item_inputs, raw
 from pipelines.preprocess.class_counts import declared, known_classes, regrouped
@@ -27,27 +32,35 @@ from pipelines.preprocess.record_batches import whole
 from pipelines.preprocess.writing import write_json, write_parquet
 from tfmtl.config import Config, Feature, NumericFeature, load
 from tfmtl.preprocessing import columns
-from tfmtl.preprocessing.tables import read_moments, vocabulary_size, write_moments
+from tfmtl.preprocessing.tables import (
+    read_moments,
+    vocabulary_path,
+    vocabulary_size,
+    write_moments,
+)
 
 CATALOGUE = "catalogue.parquet"
 
 
-def tuning(components: Sequence[Component], base: Path, freeze_tables: bool) -> list[Component]:
+def tuning(components: Sequence[Component], base: Base, grow: bool) -> list[Component]:
     """The components, going on from a trained model.
 
     Args:
         components: those of a first model.
-        base: directory of the trained model.
-        freeze_tables: whether training leaves the embedding tables as they are.
+        base: what is tuned.
+        grow: whether values that only the newer data has are added to the vocabularies.
     """
-    identity = content_fingerprint(base)
+    identity = content_fingerprint(base.model)
+    rows = content_fingerprint(base.rows / "test") if (base.rows / "test").is_dir() else None
 
-    @component(reads=lambda config: [statistics_gen.StatisticsGen.reads(config), identity])
+    @component(reads=lambda config: [statistics_gen.StatisticsGen.reads(config), identity, grow])
     def StatisticsGen(
         context: Context, examples: artifacts.Examples, statistics: Output[Statistics]
     ) -> Summary:
-        summary = statistics_gen.StatisticsGen(context, examples, statistics)
-        return keep_analysis(summary, context.config, statistics.path, base)
+        summary = statistics_gen.analyse_examples(context, examples, statistics, base.model)
+        summary = keep_analysis(summary, context.config, statistics.path, base.model, grow)
+        came_from = f"goes on from version {base.version}: {base.model}"
+        return {**summary, "lines": [came_from, *summary.get("lines", [])]}
 
     @component(reads=lambda config: [transform.Transform.reads(config), identity])
     def Transform(
@@ -58,22 +71,54 @@ def tuning(components: Sequence[Component], base: Path, freeze_tables: bool) -> 
     ) -> Summary:
         summary = transform.Transform(context, examples, statistics, transformed)
         rows = Examples(context.config, examples.path)
-        return keep_items(summary, rows, statistics.path, transformed.path, base)
+        return keep_items(summary, rows, statistics.path, transformed.path, base.model)
 
-    @component(reads=lambda config: [trainer.Trainer.reads(config), identity, freeze_tables])
+    @component(reads=lambda config: [trainer.Trainer.reads(config), identity])
     def Trainer(
         context: Context, transformed: Transformed, anomalies: Anomalies, model: Output[Model]
     ) -> Summary:
-        return train_on(context, transformed, model, base, freeze_tables)
+        return train_on(context, transformed, model, base.model)
 
-    tuned = {made.name: made for made in (StatisticsGen, Transform, Trainer)}
+    @component(
+        reads=lambda config: [
+            evaluator.Evaluator.reads(config),
+            config.finetuning.model_dump(mode="json"),
+            identity,
+            rows,
+        ],
+        valid=evaluator.Evaluator.valid,
+    )
+    def Evaluator(
+        context: Context, transformed: Transformed, model: Model, evaluation: Output[Evaluation]
+    ) -> Summary:
+        summary = evaluator.Evaluator(context, transformed, model, evaluation)
+        return beside_base(summary, context, base, transformed.path, model.path, evaluation.path)
+
+    tuned = {made.name: made for made in (StatisticsGen, Transform, Trainer, Evaluator)}
     return [tuned.get(one.name, one) for one in components]
 
 
-def keep_analysis(summary: Summary, config: Config, statistics: Path, base: Path) -> Summary:
+def keep_analysis(
+    summary: Summary, config: Config, statistics: Path, base: Path, grow: bool = False
+) -> Summary:
     """Puts the base's vocabularies, and its moments where they mean the same, into StatisticsGen's
-    artifact; the summary with the sizes that count."""
-    shutil.copytree(base / "vocabularies", statistics / "vocabularies", dirs_exist_ok=True)
+    artifact; the summary with the sizes that count.
+
+    Args:
+        summary: of the newer data.
+        config: the configuration.
+        statistics: StatisticsGen's artifact.
+        base: directory of the trained model.
+        grow: whether the vocabularies get the newer data's values behind the base's.
+    """
+    added = grow_vocabularies(config, statistics, base) if grow else {}
+    kept = {vocabulary_path(base, name).name for name in added}
+    shutil.copytree(
+        base / "vocabularies",
+        statistics / "vocabularies",
+        ignore=lambda _, names: [name for name in names if name in kept],
+        dirs_exist_ok=True,
+    )
     before, known = load(base / "config.yaml").features.by_name, read_moments(base)
     moments, after = read_moments(statistics), config.features.by_name
     for name in moments.keys() & known.keys():
@@ -84,11 +129,15 @@ def keep_analysis(summary: Summary, config: Config, statistics: Path, base: Path
     _check_classes(config, statistics)
     sizes = {name: vocabulary_size(statistics, name) for name in summary["vocabularies"]}
     headline = f"{vocabularies_headline(sizes)}, those of the model that is tuned"
+    if added:
+        more = ", ".join(f"{count:,} of {name}" for name, count in added.items())
+        headline += f" and new ones: {more}"
     classes = {
         task: regrouped(counted, known_classes(statistics, task))
         for task, counted in summary["classes"].items()
     }
     summary = {**summary, "vocabularies": sizes, "classes": classes, "headline": headline}
+    summary["added_values"] = added
     write_json(summary, statistics / "summary.json")
     return summary
 
@@ -153,11 +202,36 @@ def _encoded(items: pa.Table, config: Config, encoder: Encoder) -> pa.Table:
 
 
 def train_on(
-    context: Context, transformed: Transformed, model: Output[Model], base: Path, freeze: bool
+    context: Context, transformed: Transformed, model: Output[Model], base: Path
 ) -> Summary:
     """Trains on from the base's weights and says what started anew."""
-    outcome = trainer.train(context, transformed, model, base, freeze)
+    outcome = trainer.train(context, transformed, model, base)
     summary = outcome.summary
     if outcome.anew:
         summary["headline"] += f"; started anew: {', '.join(outcome.anew)}"
     return {**summary, "started_anew": outcome.anew}
+
+
+def beside_base(
+    summary: Summary, context: Context, base: Base, transformed: Path, model: Path, output: Path
+) -> Summary:
+    """Adds to Evaluator's artifact what the base's tasks have lost, which may forbid a push."""
+    path = output / evaluator.EVALUATION
+    found = json.loads(path.read_bytes())
+    lost = forgetting(context, base, model, transformed, found)
+    limits = list(outcomes(lost["tasks"]))
+    reasons = [limit.text for limit in limits if not limit.holds]
+    found["rules"] += [{"rule": f"{o.task} {o.metric} {o.bound}", **asdict(o)} for o in limits]
+    found["blessed"] = found["blessed"] and not reasons
+    found["reasons"] += reasons
+    path.write_text(
+        json.dumps({**found, "finetuning": lost}, indent=2, allow_nan=False), encoding="utf-8"
+    )
+    word = "blessed" if found["blessed"] else "not blessed"
+    held = sum(rule["holds"] for rule in found["rules"])
+    return {
+        **summary,
+        "blessed": found["blessed"],
+        "headline": f"{word}, {held} of {len(found['rules'])} rules hold",
+        "lines": [*summary["lines"], *lines_of(lost)],
+    }

@@ -94,8 +94,22 @@ class RowInputs:
             kind: RawKind = "number" if name in self._windows else "numbers"
             values = _column(rows, name, "texts" if name in behaviours else kind)
             return self._encoder.of_past(name, values)
-        reads = self._config.features.inputs[name].reads
+        made = self._config.features.inputs[name]
+        reads = made.reads
+        if made.encoded and not self._is_given(reads[0], rows):
+            return self._held(name, places)
         return self._encoder.of_columns(name, [self._read(read, rows, places) for read in reads])
+
+    def _is_given(self, read: Raw, rows: pa.RecordBatch) -> bool:
+        held = raw(read.column) in self._catalogue.column_names
+        return read.column in rows.schema.names or read.side != "item" or not held
+
+    def _held(self, name: str, places: np.ndarray) -> np.ndarray:
+        """Vectors of items' texts, which the catalogue has, float32 `[n, width]`."""
+        known = whole(self._catalogue.column(name))
+        vectors = known.flatten().to_numpy().reshape(len(known), -1)
+        missing = self._encoder.of_columns(name, [pa.array([""])])
+        return np.where((places < 0)[:, None], missing, vectors[places])
 
     def _read(self, read: Raw, rows: pa.RecordBatch, places: np.ndarray) -> pa.Array:
         if read.constant is not None:

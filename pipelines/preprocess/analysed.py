@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 from pipelines.preprocess.examples import Examples
 from pipelines.preprocess.layout import Table
 from pipelines.preprocess.sides import View
-from tfmtl.config import Config, Feature, NumericFeature, RegressionTask, TextFeature
+from tfmtl.config import Config, Feature, NumericFeature, TextFeature
 from tfmtl.config.inputs import RawKind
+from tfmtl.config.tasks import reads_number
 
 Place = tuple[Table, str]
 """Table and name of a raw column."""
@@ -150,7 +151,7 @@ def _asked(examples: Examples) -> Iterator[AnalysedColumn]:
     for name in [*([config.scenario.column] if config.scenario else []), *config.class_columns]:
         yield AnalysedColumn(("log", name), "text")
     for name, task in config.label_columns.items():
-        yield AnalysedColumn(("log", name), "number", whole=not isinstance(task, RegressionTask))
+        yield AnalysedColumn(("log", name), "number", whole=not reads_number(task))
 
 
 def _keys(config: Config) -> list[str]:

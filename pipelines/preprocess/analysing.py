@@ -82,6 +82,7 @@ def _write_vocabularies(
     examples: Examples, analysed: Analysed, work: Path, output: Path
 ) -> dict[str, int]:
     sizes = {}
+    (output / "vocabularies").mkdir(parents=True)  # there may be none
     for name, features in readers(examples.config):
         columns = []
         for side, feature in features:

@@ -18,6 +18,7 @@ from pipelines.preprocess.log_reading import Batch
 from pipelines.preprocess.record_batches import concat, decoded, whole
 from pipelines.preprocess.running import RowCounter, counters
 from pipelines.preprocess.writing import write_parquet
+from pipelines.texts.numbered import NumberedTexts
 from tfmtl.config import Config, Events, Impressions, Input, Raw
 from tfmtl.preprocessing import columns
 
@@ -25,6 +26,11 @@ KEY = "key"
 """Column of the raw item key."""
 TITLE = "title"
 """Column with a name that people read."""
+
+
+NUMBERS = "item_texts.parquet"
+"""File of the numbers of items' texts in the scratch directory, by input, in the catalogue's
+order; the catalogue itself has their vectors."""
 
 
 def raw(name: str) -> str:
@@ -139,14 +145,17 @@ def latest(batches: list[pa.RecordBatch], order: list[str]) -> pa.RecordBatch:
     return rows.take(pa.array(last[last >= 0]))
 
 
-def make(examples: Examples, encoder: Encoder, positives: pa.Table, work: Path) -> pa.Table:
+def make(
+    examples: Examples, encoder: Encoder, positives: pa.Table, work: Path, texts: NumberedTexts
+) -> pa.Table:
     """Makes the catalogue.
 
     Args:
         examples: the examples.
         encoder: makes the model's inputs.
         positives: (item key, count) of the training rows' retrieval positives.
-        work: where `build` left the log's items.
+        work: where `build` left the log's items; the numbers of their texts are left there, too.
+        texts: the texts that are numbered, as the encoder numbers them.
 
     Returns:
         One row an item: the latest of the items table in its order, then the log's other items by
@@ -162,7 +171,12 @@ def make(examples: Examples, encoder: Encoder, positives: pa.Table, work: Path) 
         keys = pa.concat_arrays([known, seen.filter(pc.invert(pc.is_in(seen, known)))])
     raws = {name: _raw_column(examples, name, keys, logged) for name in _raw_names(examples.config)}
     arrays = {KEY: keys, TITLE: _titles(examples, keys)}
-    arrays |= encoded(examples.config, encoder, raws)
+    made = encoded(examples.config, encoder, raws)
+    numbers = {i.name: made[i.name] for i in item_inputs(config) if i.encoded}
+    write_parquet(pa.table(numbers), work / NUMBERS)
+    for name, own in numbers.items():
+        made[name] = column(texts.vectors(name, own.to_numpy()))
+    arrays |= made
     arrays |= {raw(name): values for name, values in raws.items()}
     arrays[columns.SAMPLING_PROBABILITY] = pa.array(_probabilities(keys, positives))
     return pa.table(arrays)

@@ -21,7 +21,8 @@ from pipelines.preprocess.splits import TRAIN
 from pipelines.preprocess.statistics_proto import Statistics, add_number, write_statistics
 from pipelines.preprocess.text_statistics import add_text, text_statistics
 from pipelines.preprocess.writing import read_json
-from tfmtl.config import Config, RegressionTask
+from tfmtl.config import Config
+from tfmtl.config.tasks import reads_number
 from tfmtl.preprocessing.columns import SPLITS
 
 WHOLE = "All Examples"
@@ -70,7 +71,7 @@ def scenario_slices(split: str, rates: LabelRates, config: Config) -> list[Stati
         rows = rates.scenario_rows[split][scenario]
         dataset = Statistics(name=f"{config.scenario.column}_{scenario}", num_examples=rows)
         for label, known in rates.of(split, scenario).items():
-            whole = not isinstance(config.label_columns[label], RegressionTask)
+            whole = not reads_number(config.label_columns[label])
             column = add_number(dataset, label, known, QuantileSketch(), whole)
             if math.isnan(known.minimum):
                 column.num_stats.ClearField("min")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,9 @@ from pipelines.preprocess.examples import Examples
 from pipelines.preprocess.sides import View
 from tfmtl.config import Raw
 
+if TYPE_CHECKING:
+    from pipelines.texts.numbered import NumberedTexts
+
 _NAN = np.float32("nan")
 
 
@@ -22,9 +25,13 @@ class Encoder:
     Args:
         examples: the examples.
         statistics: directory with vocabularies and moments.
+        texts: the texts that are numbered; such an input is the number of its text then, and its
+            vector where this is not given.
     """
 
-    def __init__(self, examples: Examples, statistics: Path) -> None:
+    def __init__(
+        self, examples: Examples, statistics: Path, texts: "NumberedTexts | None" = None
+    ) -> None:
         import tensorflow as tf
 
         from tfmtl.preprocessing.preprocessor import Preprocessor
@@ -34,6 +41,7 @@ class Encoder:
         self._inputs = examples.config.features.inputs
         self._preprocessor = Preprocessor(examples.config, statistics)
         self._side_ids: dict[str, np.ndarray] = {}
+        self._texts = texts
 
     @property
     def classes(self) -> dict[str, list[str]]:
@@ -96,8 +104,16 @@ class Encoder:
         if table == "log":
             return self._made(name, [coded])
         if name not in self._side_ids:
-            self._side_ids[name] = self._layer(name)(self._strings(coded.values)).numpy()
+            self._side_ids[name] = self._of_different(name, coded.values)
         return self._side_ids[name][coded.codes]
+
+    def _of_different(self, name: str, values: pa.Array) -> np.ndarray:
+        """An input of different texts, `[n]` or `[n, length]`."""
+        if not self._inputs[name].encoded:
+            return self._layer(name)(self._strings(values)).numpy()
+        if self._texts is not None:
+            return self._texts.numbers(name, values)
+        return self._layer(name).vectors(values.to_pylist())
 
     def _made(self, name: str, raws: Sequence[Coded | np.ndarray | pa.ListArray]) -> np.ndarray:
         layer = self._layer(name)
@@ -107,7 +123,7 @@ class Encoder:
         if isinstance(raw, np.ndarray):
             return layer(self._tensor(raw)).numpy()
         if isinstance(raw, Coded):
-            return layer(self._strings(raw.values)).numpy()[raw.codes]
+            return self._of_different(name, raw.values)[raw.codes]
         length = self._inputs[name].length
         assert length is not None, name
         if not pa.types.is_string(raw.type.value_type):
@@ -179,6 +195,13 @@ def _padded(flat: np.ndarray, sizes: np.ndarray, length: int, missing: np.generi
     kept = places < length
     rows[np.repeat(np.arange(len(sizes)), sizes)[kept], places[kept]] = flat[kept]
     return rows
+
+
+def array_of(column: pa.Array) -> np.ndarray:
+    """Numbers `[n]`, or `[n, length]` of lists of one size."""
+    if pa.types.is_fixed_size_list(column.type):
+        return column.flatten().to_numpy().reshape(len(column), -1)
+    return column.to_numpy()
 
 
 def column(values: np.ndarray, missing: np.ndarray | None = None) -> pa.Array:

@@ -84,7 +84,7 @@ def pivot(
         sampled, and negatives for which no item was found.
     """
     events = sum(pq.read_metadata(path).num_rows for path in (work / "log").iterdir())
-    job = Job(config, boundaries, work, output, -(-events // _ROWS_PER_BUCKET))
+    job = Job(config, boundaries, work, output, buckets_for(events))
     run(partial(_count_items, job=job), work, progress, events, "popularity")
     run(partial(_pivot, job=job), work, progress, events, "events to rows")
     made = read_json(work / "pivoted.json")
@@ -108,7 +108,7 @@ def _pivot(pipeline: beam.Pipeline, job: Job) -> None:
         | "Batches" >> beam.Create(batches(job.work / "log"))
         | "Spread" >> beam.Reshuffle()
         | "Read" >> beam.Map(job.read).with_output_types(pa.RecordBatch)
-        | "By user" >> GroupRows(partial(_bucket_of, job=job), job.work / "users")
+        | "By user" >> GroupRows(partial(bucket_of, job=job), job.work / "users")
         | "Pivot"
         >> beam.ParDo(PivotBucket(job)).with_output_types(tuple[str, tuple[int, int, int]])
         | "Group tallies" >> beam.GroupByKey()
@@ -138,7 +138,13 @@ def _write_popularity(counts: pa.RecordBatch, job: Job) -> None:
     write_parquet(table.sort_by([("value", "ascending")]), job.work / "popularity.parquet")
 
 
-def _bucket_of(events: pa.RecordBatch, job: Job) -> np.ndarray:
+def buckets_for(events: int) -> int:
+    """Groups of users for so many events."""
+    return -(-events // _ROWS_PER_BUCKET)
+
+
+def bucket_of(events: pa.RecordBatch, job: Job) -> np.ndarray:
+    """The group of each event's user, int64 `[n]`."""
     hashes = hash_strings(events.column(job.events.user))
     return (hashes % np.uint64(job.buckets)).astype(np.int64)
 

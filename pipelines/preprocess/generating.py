@@ -15,6 +15,7 @@ from pipelines.preprocess.events import pivot
 from pipelines.preprocess.files import find_files
 from pipelines.preprocess.gathering import Gathered, gather
 from pipelines.preprocess.layout import Table, source_key, table_sources
+from pipelines.preprocess.next_events import follow
 from pipelines.preprocess.parsing import DEAD_LETTERS, Tally
 from pipelines.preprocess.raw_files import RawFile
 from pipelines.preprocess.rejects import FUTURE, NOT_JSON, OUTSIDE, WRONG_FIELDS
@@ -86,6 +87,9 @@ def _check_span(boundaries: Boundaries, first: int, last: int) -> None:
 def _write_log(ctx: Context, boundaries: Boundaries, output: Path) -> Summary:
     """Makes the log of the canonical rows and returns what the summary says of it."""
     work, log = output / "work", output / "log"
+    if ctx.config.next_event:
+        follow(ctx.config, boundaries, work, log, ctx.progress)
+        return {}
     if isinstance(ctx.config.source.log, Events):
         made = pivot(ctx.config, boundaries, work, log, ctx.progress)
         return {"examples": made["rows"] + made["sampled"], "events": made}

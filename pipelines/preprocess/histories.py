@@ -35,8 +35,9 @@ class Past:
     times: np.ndarray
 
     def of_rows(self, values: np.ndarray, missing: int = -1) -> np.ndarray:
-        """A value of each event's row, `[n, count]`, given one of each row, `[n]`."""
-        return np.append(values[self.rows], values.dtype.type(missing))[self.places]
+        """A value of each event's row, `[n, count, ...]`, given one of each row, `[n, ...]`."""
+        none = np.full((1, *values.shape[1:]), missing, values.dtype)
+        return np.concatenate([values[self.rows], none])[self.places]
 
     def of_kinds(self, values: np.ndarray, missing: int = 0) -> np.ndarray:
         """A value of each event's kind, `[n, count]`, given one of each kind."""

@@ -12,7 +12,8 @@ import pyarrow as pa
 from pipelines.preprocess.coded import Coded
 from pipelines.preprocess.labels import label_values, sampled
 from pipelines.preprocess.moments import NumberStatistics
-from tfmtl.config import Config, RegressionTask
+from tfmtl.config import Config
+from tfmtl.config.tasks import reads_number
 from tfmtl.preprocessing.columns import SPLITS
 
 EVERYWHERE = "all"
@@ -49,7 +50,7 @@ def label_sums(
     parts.append(np.bincount(groups[drawn], minlength=size))
     for label in labels:
         values, task = label_values(rows, label), config.label_columns[label]
-        parts += (_numbers if isinstance(task, RegressionTask) else _binary)(values, groups, size)
+        parts += (_numbers if reads_number(task) else _binary)(values, groups, size)
     return np.stack(parts, axis=1).reshape(len(SPLITS), len(names), -1).astype(np.float64)
 
 

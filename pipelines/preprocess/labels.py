@@ -10,7 +10,7 @@ from pipelines.preprocess.classes import class_flags, class_numbers
 from pipelines.preprocess.layout import SAMPLED, label_time
 from pipelines.preprocess.sides import Coded
 from pipelines.preprocess.splits import Boundaries
-from tfmtl.config import Config, MultiClassTask, MultiLabelTask, RankingTask
+from tfmtl.config import BinaryTask, Config, MultiClassTask, MultiLabelTask, RankingTask
 from tfmtl.config.durations import seconds
 
 
@@ -112,7 +112,11 @@ def _labels(rows: pa.RecordBatch, task: RankingTask, classes: Sequence[str]) -> 
     if isinstance(task, MultiClassTask):
         return class_numbers(Coded.of(rows.column(task.label)), classes)
     if not isinstance(task, MultiLabelTask):
-        return np.array(label_values(rows, task.label))
+        values = np.array(label_values(rows, task.label))
+        if isinstance(task, BinaryTask) and task.positive_from is not None:
+            known = (values >= task.positive_from).astype(np.float32)
+            return np.where(np.isnan(values), np.float32("nan"), known)
+        return values
     if task.labels is not None:
         return np.stack([label_values(rows, column) for column in task.labels], axis=1)
     assert task.label is not None

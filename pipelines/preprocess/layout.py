@@ -11,6 +11,9 @@ ROW = "meta/row"
 """Number of a row that orders the whole log, the same in every run."""
 SAMPLED = "meta/sampled"
 """1 where the row is a sampled negative; only there when the source is events alone."""
+ASKED = "meta/asked"
+"""Unix time of the user's latest event before the row's, null where there is none: when the model
+is asked for the next one. Only there when the source is events with `next`."""
 
 Kind = Literal["text", "class", "number", "label", "time", "weight", "texts", "numbers"]
 Table = str

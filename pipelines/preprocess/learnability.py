@@ -5,7 +5,6 @@ from typing import Any, TypeAlias
 
 from pipelines.preprocess.findings import WHOLE, Finding
 from tfmtl.config import (
-    BinaryTask,
     ClassTask,
     Config,
     MultiClassTask,
@@ -14,6 +13,7 @@ from tfmtl.config import (
     Task,
 )
 from tfmtl.config.durations import seconds
+from tfmtl.config.tasks import reads_number
 from tfmtl.preprocessing.columns import SPLITS
 
 LabelMeans: TypeAlias = Mapping[str, Mapping[str, float | None]]
@@ -72,13 +72,14 @@ def _labels(config: Config, label_means: LabelMeans) -> Iterator[Finding]:
         if isinstance(task, MultiClassTask | MultiLabelTask):
             continue
         known = _known_means(task, task.label, label_means)
+        binary = not reads_number(task)
         where = _where(task)
         problem = None
         if not known:
             problem = f"is missing in all {where}"
-        elif isinstance(task, BinaryTask) and max(known) == 0:
+        elif binary and max(known) == 0:
             problem = f"is 0 in all {where}: there are no positives"
-        elif isinstance(task, BinaryTask) and min(known) == 1:
+        elif binary and min(known) == 1:
             problem = f"is 1 in all {where}: there are no negatives"
         if problem:
             text = (

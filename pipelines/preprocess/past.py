@@ -5,20 +5,22 @@ rows -> columns of a grouping -> by its key -> what was before each row
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from pipelines.preprocess.encoding import column
+from pipelines.preprocess.encoding import array_of, column
 from pipelines.preprocess.examples import Examples
 from pipelines.preprocess.groupings import USER, Grouping, KeyHashes, Keys, keys_of
 from pipelines.preprocess.hashing import mix
 from pipelines.preprocess.histories import Timeline
 from pipelines.preprocess.labels import positive_since, sampled, told_at
-from pipelines.preprocess.layout import ROW
+from pipelines.preprocess.layout import ASKED, ROW
 from pipelines.preprocess.moments import NumberStatistics
 from pipelines.preprocess.priors import read_priors
 from pipelines.preprocess.record_batches import concat
@@ -26,7 +28,7 @@ from pipelines.preprocess.shards import HISTORY, SPLIT, WORK, Job
 from pipelines.preprocess.sides import View
 from pipelines.preprocess.spilling import GroupRows
 from pipelines.preprocess.splits import TRAIN
-from tfmtl.config import History, Window
+from tfmtl.config import Config, History, Window
 from tfmtl.config.windows import LEAST_RATE, ROWS
 from tfmtl.preprocessing import columns
 from tfmtl.preprocessing.tables import RESERVED
@@ -40,6 +42,7 @@ MOMENTS = "moments"
 
 _HAPPENED = f"{WORK}happened/"
 _TOLD = f"{WORK}told/"
+_CONTEXT = f"{WORK}context/"
 
 
 def _key_column(keys: Keys) -> str:
@@ -47,7 +50,12 @@ def _key_column(keys: Keys) -> str:
 
 
 def grouped_columns(
-    view: View, items: np.ndarray, splits: pa.Array, grouping: Grouping, examples: Examples
+    view: View,
+    items: np.ndarray,
+    splits: pa.Array,
+    grouping: Grouping,
+    examples: Examples,
+    context: Mapping[str, pa.Array],
 ) -> pa.RecordBatch:
     """What a grouping needs of each row.
 
@@ -57,13 +65,18 @@ def grouped_columns(
         splits: split of each row.
         grouping: the grouping.
         examples: the examples.
+        context: inputs of the rows' context that histories hold, by feature.
     """
     config, rows = examples.config, view.rows
     time = config.source.log.time
     assert time is not None, "only rows with times have a past"
-    arrays = {ROW: rows.column(ROW), SPLIT: splits, columns.TIME: rows.column(time)}
+    now = rows.column(time)
+    if asked_before(config):  # just after the event before, which is then the past
+        now = pc.add(pc.fill_null(rows.column(ASKED), -1), 1)
+    arrays = {ROW: rows.column(ROW), SPLIT: splits, columns.TIME: now}
     if grouping.histories:
         arrays[columns.ITEM] = pa.array(items.astype(np.int32))
+        arrays |= {_CONTEXT + feature: values for feature, values in context.items()}
     hashes = KeyHashes(view, examples)
     for keys in {(grouping.key,): None, **dict.fromkeys(grouping.keys)}:
         arrays[_key_column(keys)] = pa.array(hashes.of(keys))
@@ -76,6 +89,12 @@ def grouped_columns(
     for label in grouping.told:
         arrays[_TOLD + label] = pa.array(told_at(rows, label, config))
     return pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
+
+
+def asked_before(config: Config) -> bool:
+    """Whether the model is asked before the row's time, which is then not known."""
+    spec = config.next_event
+    return spec is not None and config.source.log.time not in spec.known
 
 
 class FindPast(beam.PTransform):
@@ -151,6 +170,8 @@ class FindInBucket(beam.DoFn):
     ) -> Mapping[str, pa.Array]:
         happened = [rows.column(_HAPPENED + label).to_numpy() for label in history.where]
         past = timeline.last(happened, history.last)
+        if asked_before(self._job.config):
+            past = replace(past, times=past.times - 1)
         items = past.of_rows(rows.column(columns.ITEM).to_numpy())
         found = {HISTORY + history.title: column(items)}
         if history.gap_input:
@@ -159,6 +180,9 @@ class FindInBucket(beam.DoFn):
         if history.behaviour_input:
             ids = np.arange(RESERVED, RESERVED + len(history.where), dtype=np.int16)
             found[history.behaviour_input] = column(past.of_kinds(ids))
+        for name, feature in history.context_inputs.items():
+            values = past.of_rows(array_of(rows.column(_CONTEXT + feature)), missing=0)
+            found[name] = column(values.reshape(rows.num_rows, -1))
         return found
 
 

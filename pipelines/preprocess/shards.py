@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.preprocess.catalogue import catalogued
+from pipelines.preprocess.catalogue import NUMBERS, catalogued
 from pipelines.preprocess.encoding import column
 from pipelines.preprocess.examples import Examples
 from pipelines.preprocess.hashing import mix
@@ -104,8 +104,13 @@ class WriteShard(beam.DoFn):
     def setup(self) -> None:
         job = self._job
         catalogue = pq.read_table(job.output / "catalogue.parquet")
+        texts = any(made.encoded for made in job.config.features.inputs.values())
+        numbers = pq.read_table(job.work / NUMBERS) if texts else pa.table({})
         names = [columns.SAMPLING_PROBABILITY, *catalogued(Examples(job.config, job.examples))]
-        self._of_items = {name: whole(catalogue.column(name)) for name in names}
+        self._of_items = {
+            name: whole((numbers if name in numbers.column_names else catalogue).column(name))
+            for name in names
+        }
         # One more row, the last, for the places of a history that are empty.
         self._ids = {
             of: np.append(catalogue.column(of).to_numpy(), np.int32(0))

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.preprocess.catalogue import KEY, catalogued
+from pipelines.preprocess.catalogue import KEY, NUMBERS, catalogued
 from pipelines.preprocess.encoding import Encoder, column
 from pipelines.preprocess.examples import Examples
 from pipelines.preprocess.groupings import groupings
@@ -35,6 +35,7 @@ from pipelines.preprocess.shards import (
 from pipelines.preprocess.sides import Coded
 from pipelines.preprocess.spilling import GroupRows
 from pipelines.preprocess.with_past import AddPast
+from pipelines.texts.numbered import NumberedTexts
 from tfmtl.config import Config
 from tfmtl.preprocessing import columns
 
@@ -83,8 +84,21 @@ class EncodeBatch(beam.DoFn):
     def setup(self) -> None:
         job = self._job
         self._examples = Examples(job.config, job.examples)
-        self._encoder = Encoder(self._examples, job.statistics)
-        self._catalogued = set(catalogued(self._examples))
+        numbered = (job.work / NUMBERS).exists()
+        texts = (
+            NumberedTexts(job.config, job.statistics, job.output, job.work) if numbered else None
+        )
+        self._encoder = Encoder(self._examples, job.statistics, texts)
+        inputs = job.config.row_inputs
+        histories = job.config.features.history
+        self._context = list(dict.fromkeys(name for h in histories for name in h.context))
+        # For users and queries that are asked about, only their own texts are encoded.
+        aside = {
+            name
+            for name, made in inputs.items()
+            if made.encoded and not numbered and name not in job.config.query_features
+        }
+        self._names = [n for n in inputs if n not in aside | set(catalogued(self._examples))]
         catalogue = pq.read_table(job.output / "catalogue.parquet", columns=[KEY])
         self._items = KeyIndex(whole(catalogue.column(KEY)))
         self._groupings = groupings(job.config)
@@ -94,9 +108,8 @@ class EncodeBatch(beam.DoFn):
         config, view = self._job.config, self._examples.logged(batch)
         rows = as_known(view.rows, config, self._examples.boundaries)
         arrays: dict[str, pa.Array] = {}
-        for name in config.features.inputs:
-            if name not in self._catalogued:
-                arrays[name] = column(self._encoder.of_view(name, view))
+        for name in self._names:
+            arrays[name] = column(self._encoder.of_view(name, view))
         if config.scenario:
             scenario = Coded.of(rows.column(config.scenario.column))
             arrays[columns.SCENARIO] = column(self._encoder.scenario(scenario))
@@ -112,8 +125,9 @@ class EncodeBatch(beam.DoFn):
         self._counter.add(rows.num_rows)
         yield pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
         items = arrays[columns.ITEM].to_numpy()
+        context = {name: column(self._encoder.of_view(name, view)) for name in self._context}
         for grouping in self._groupings:
-            own = grouped_columns(view, items, arrays[SPLIT], grouping, self._examples)
+            own = grouped_columns(view, items, arrays[SPLIT], grouping, self._examples, context)
             yield beam.pvalue.TaggedOutput(grouping.key, own)
 
     def _meta(self, rows: pa.RecordBatch) -> dict[str, pa.Array]:

@@ -13,6 +13,7 @@ from pipelines.preprocess import catalogue, transformation
 from pipelines.preprocess.class_counts import known_classes
 from pipelines.preprocess.encoding import Encoder
 from pipelines.preprocess.examples import Examples
+from pipelines.preprocess.quality import add_quality
 from pipelines.preprocess.running import run
 from pipelines.preprocess.sampling import Plan
 from pipelines.preprocess.sampling_counts import Job as SamplingJob
@@ -22,12 +23,17 @@ from pipelines.preprocess.sampling_text import changes_of, lines_of
 from pipelines.preprocess.shards import Job
 from pipelines.preprocess.with_past import read_window_moments
 from pipelines.preprocess.writing import read_json, write_json, write_parquet
+from pipelines.texts.encoding import encode_texts
+from pipelines.texts.numbered import NumberedTexts
 from tfmtl.config import Config, MultiLabelTask
 from tfmtl.preprocessing.columns import SPLITS
+from tfmtl.preprocessing.encoders import ENCODERS
 from tfmtl.preprocessing.tables import read_moments, write_moments
 
 
-def transform(rows: Examples, statistics: Path, output: Path, progress: Progress) -> Summary:
+def transform(
+    rows: Examples, statistics: Path, output: Path, progress: Progress, cache: Path
+) -> Summary:
     """Transforms examples; see `pipelines.components.transform`.
 
     Args:
@@ -35,23 +41,29 @@ def transform(rows: Examples, statistics: Path, output: Path, progress: Progress
         statistics: the directory that StatisticsGen made of them.
         output: where to write.
         progress: callback for the live line.
+        cache: directory of the vectors of texts that are kept from run to run.
     """
     config = rows.config
     work = output / "work"
     by_split = read_json(statistics / "summary.json")["rows"]
     total = sum(by_split.values())
 
+    encoded = encode_texts(rows, statistics, output, work, cache, progress, total)
+    texts = NumberedTexts(config, statistics, output, work)
     build = partial(catalogue.build, examples=rows, work=work)
     run(build, work, progress, total, "items")
     plan, positives = _plan(rows, statistics, work, progress, total)
-    items = catalogue.make(rows, Encoder(rows, statistics), positives, work)
+    items = catalogue.make(rows, Encoder(rows, statistics, texts), positives, work, texts)
     write_parquet(items, output / "catalogue.parquet")
 
     counts = tuple(by_split[split] for split in SPLITS)
     job = Job(config, rows.directory, statistics, output, work, counts, plan)
     run(partial(transformation.build, job=job), work, progress, total)
     _fill_empty_splits(output)
+    add_quality(config, output)
     shutil.copytree(statistics / "vocabularies", output / "vocabularies")
+    if (statistics / ENCODERS).exists():
+        shutil.copytree(statistics / ENCODERS, output / ENCODERS)
     moments = read_moments(statistics)
     if config.features.windows:
         moments |= read_window_moments(work)
@@ -68,6 +80,9 @@ def transform(rows: Examples, statistics: Path, output: Path, progress: Progress
         summary["sampling"] = summarise_sampling(tallies[SPLITS[0]], plan, config)
         summary["changes"] = {SPLITS[0]: changes_of(summary["sampling"])}
         summary["lines"] = lines_of(summary["sampling"])
+    if encoded:
+        summary["texts"] = [made._asdict() for made in encoded]
+        summary["lines"] = [*summary.get("lines", []), *(made.line for made in encoded)]
     account = accounting(rows.summary, summary)
     assert account is not None
     check(account)

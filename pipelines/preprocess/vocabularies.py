@@ -59,6 +59,7 @@ def readers(config: Config) -> Iterator[tuple[str, list[tuple[str, Reader]]]]:
     by_name: dict[str, list[tuple[str, Reader]]] = {}
     for side, feature in config.features.sided:
         hashed = isinstance(feature, BagFeature | TextFeature) and feature.hash_buckets is not None
-        if isinstance(feature, Reader) and not hashed:
+        pretrained = isinstance(feature, TextFeature) and feature.pretrained is not None
+        if isinstance(feature, Reader) and not hashed and not pretrained:
             by_name.setdefault(vocabulary_name(feature), []).append((side, feature))
     yield from by_name.items()

@@ -21,6 +21,7 @@ from tfmtl.config import (
     RetrievalTask,
     SideTable,
 )
+from tfmtl.config.tasks import reads_number
 
 
 def resolve(config: Config, columns: Columns) -> dict[Table, list[Column]]:
@@ -39,6 +40,7 @@ def resolve(config: Config, columns: Columns) -> dict[Table, list[Column]]:
     """
     _check_requests(config, columns)
     _check_histories(config, columns)
+    _check_users(config, columns)
     wanted: dict[Table, dict[str, Column]] = {t: {} for t in table_sources(config)}
     for table, column in _asked(config, columns):
         known = wanted[table].get(column.name)
@@ -92,6 +94,22 @@ def _check_histories(config: Config, columns: Columns) -> None:
                 )
 
 
+def _check_users(config: Config, columns: Columns) -> None:
+    """Where the next event is predicted, the log's columns of a user come with it."""
+    spec = config.next_event
+    if spec is None:
+        return
+    for made, raw in _raws(config):
+        if raw.side != "user" or raw.column in (config.source.log.user, *spec.known):
+            continue
+        if table_of(config, "user", raw.column, columns) == "log":
+            raise PipelineError(
+                f"features.user '{made.feature}': column '{raw.column}' is in the log, where it is "
+                f"of the event that is predicted; put it into source.users, or into "
+                f"source.events.next.known if it is known before"
+            )
+
+
 def _is_text(column: Column) -> bool:
     return column.kind in ("text", "class")
 
@@ -123,7 +141,8 @@ def _asked(config: Config, columns: Columns) -> Iterator[tuple[Table, Column]]:
             unknown="unknown scenario",
         )
         yield "log", scenario
-    sampled, item = config.source.impressions is None, config.source.log.item
+    sampled = config.source.impressions is None and config.next_event is None
+    item = config.source.log.item
     for made, raw in _raws(config):
         first = next(t for t in (f"{raw.side}s", "log") if t in columns)
         table = table_of(config, raw.side, raw.column, columns) or first
@@ -199,7 +218,7 @@ def _label_columns(config: Config) -> Iterator[Column]:
         if isinstance(task, RegressionTask):
             yield Column(name, "label", key, range=task.range)
         else:
-            yield Column(name, "label", key, binary=True)
+            yield Column(name, "label", key, binary=not reads_number(task))
     for name, task in config.class_columns.items():
         allowed = None if task.values is None else tuple(task.values)
         separator = task.separator if isinstance(task, MultiLabelTask) else None

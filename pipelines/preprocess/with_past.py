@@ -8,7 +8,7 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
-from pipelines.preprocess.encoding import column
+from pipelines.preprocess.encoding import array_of, column
 from pipelines.preprocess.layout import ROW
 from pipelines.preprocess.moments import NumberStatistics
 from pipelines.preprocess.past import WINDOW
@@ -96,7 +96,7 @@ class Join(beam.DoFn):
                     window, values = name.removeprefix(WINDOW), found.column(name).to_numpy()
                     arrays[window] = self._scaled(window, values[places], moments)
                 elif name not in (ROW, SPLIT):
-                    arrays[name] = _ids(found.column(name), places)
+                    arrays[name] = _of_events(found.column(name), places)
         yield key, [pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))]
 
     def _scaled(
@@ -108,7 +108,9 @@ class Join(beam.DoFn):
         return column(window_layer(spec, Moments(*moments[window]))(values).numpy())
 
 
-def _ids(lists: pa.FixedSizeListArray, places: np.ndarray) -> pa.Array:
-    """Lists of ids of some rows, in the type in which the model reads them; they travel in less."""
-    ids = lists.flatten().to_numpy().reshape(-1, lists.type.list_size)[places]
-    return column(ids.astype(np.int32, copy=False))
+def _of_events(lists: pa.FixedSizeListArray, places: np.ndarray) -> pa.Array:
+    """Lists of ids or numbers of some rows, in the type in which the model reads them; ids travel
+    in less."""
+    values = array_of(lists)[places]
+    dtype = np.float32 if values.dtype.kind == "f" else np.int32
+    return column(values.astype(dtype, copy=False))

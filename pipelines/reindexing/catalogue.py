@@ -14,7 +14,7 @@ from pipelines.preprocess.examples import Examples
 from pipelines.preprocess.hashing import KeyIndex
 from pipelines.preprocess.record_batches import whole
 from tfmtl.config import Config, IdFeature, SideTable
-from tfmtl.config.scored import item_columns
+from tfmtl.config.scored import item_columns, made_columns
 from tfmtl.preprocessing import columns
 
 
@@ -50,7 +50,8 @@ def make_catalogue(
     """
     keys = whole(items.column(source.key))
     names = [read.column for made in item_inputs(config) for read in made.reads]
-    names = list(dict.fromkeys([*names, *item_columns(config)]))
+    made = made_columns(config)
+    names = [n for n in dict.fromkeys([*names, *item_columns(config)]) if n not in made]
     raws = {name: _column(items, keys, name, config) for name in names}
     titles = keys
     if source.title:
@@ -59,6 +60,7 @@ def make_catalogue(
     arrays = {KEY: keys, TITLE: titles}
     arrays |= encoded(config, Encoder(Examples(config, home), home), raws)
     arrays |= {raw(name): values for name, values in raws.items()}
+    arrays |= {raw(name): _carried(keys, before, raw(name)) for name in made}
     if columns.SAMPLING_PROBABILITY in before.column_names:
         arrays[columns.SAMPLING_PROBABILITY] = _probabilities(keys, before)
     return pa.table(arrays)
@@ -103,6 +105,13 @@ def _column(items: pa.Table, keys: pa.Array, name: str, config: Config) -> pa.Ar
         return keys
     values = whole(items.column(name))
     return pc.fill_null(values, "") if pa.types.is_string(values.type) else values
+
+
+def _carried(keys: pa.Array, before: pa.Table, name: str) -> pa.Array:
+    """Numbers that the catalogue before knows; missing of a new item."""
+    known = before.column(name).to_numpy()
+    found = KeyIndex(whole(before.column(KEY))).find(keys)
+    return pa.array(np.append(known, np.float32("nan"))[found])
 
 
 def _probabilities(keys: pa.Array, before: pa.Table) -> pa.Array:

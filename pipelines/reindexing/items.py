@@ -20,7 +20,7 @@ from pipelines.preprocess.running import run
 from pipelines.preprocess.sides import SideTable as KeyedRows
 from pipelines.preprocess.time_units import with_units
 from tfmtl.config import Config, SideTable
-from tfmtl.config.scored import item_columns
+from tfmtl.config.scored import item_columns, made_columns
 
 _TABLE = "items"
 
@@ -81,6 +81,8 @@ def _wanted(config: Config, source: SideTable) -> list[Column]:
                     raw.column, raw.kind, asked_by, separator=raw.separator, size=raw.size
                 )
     for name, kind in item_columns(config).items():
+        if name in made_columns(config):
+            continue
         wanted.setdefault(name, Column(name, kind, "serving.columns"))
     return list(wanted.values())
 

@@ -1,12 +1,12 @@
 """The figures of `evaluation.json`, each with its interval and its difference to the baseline."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pipelines.report.glossary import is_good
 from pipelines.report.numbers import known
-from pipelines.report.shapes import mapping
+from pipelines.report.shapes import listed, mapping
 
 COUNTS = ("rows", "positives")
 """Figures that count rows."""
@@ -72,12 +72,14 @@ class TaskFigures:
         overall: all rows.
         slices: column -> value -> place.
         curves: `calibration` and `roc` of a binary task.
+        classes: figures of each class or label.
     """
 
     name: str
     overall: Place
     slices: Mapping[str, Mapping[str, Place]]
     curves: Mapping[str, Any]
+    classes: Sequence[Any] = ()
 
 
 def read_tasks(evaluation: Mapping[str, Any]) -> list[TaskFigures]:
@@ -130,7 +132,8 @@ def _task(name: str, measured: Any, compared: Mapping[str, Any]) -> TaskFigures:
         mapping(intervals.get("overall")),
         mapping(compared.get("overall")),
     )
-    return TaskFigures(name, overall, slices, mapping(measured.get("curves")))
+    found = listed(measured.get("classes"))
+    return TaskFigures(name, overall, slices, mapping(measured.get("curves")), found)
 
 
 def _place(figures: Any, intervals: Mapping[str, Any], compared: Mapping[str, Any]) -> Place:

@@ -57,6 +57,15 @@ _MEANINGS = {
     "mae": Meaning("Mean absolute error, in the label's unit.", "lower", top=None),
     "accuracy": Meaning("Share of rows whose most probable class is the right one.", "higher"),
     "macro_f1": Meaning("F1 of each class, averaged over the classes.", "higher"),
+    "macro_auc": Meaning(
+        "AUC of each class against all others, averaged over the classes.", "higher"
+    ),
+    "precision": Meaning("Share of what was predicted that came.", "higher"),
+    "f1": Meaning(
+        "Harmonic mean of precision (the share of what was predicted that came) and recall (the "
+        "share of what came that was predicted).",
+        "higher",
+    ),
     "micro_f1": Meaning("F1 over all decisions together.", "higher"),
     "majority": Meaning("Share of the most frequent class: what guessing it reaches.", "neither"),
     "recall": Meaning("How often the item that was chosen is among the first K.", "higher"),

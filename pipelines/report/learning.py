@@ -29,7 +29,8 @@ def learning(facts: Facts) -> Markup | None:
     if not measured:
         return None
     epochs = len(facts.epochs)
-    best = facts.summary("Trainer").get("best_epoch")
+    trained = facts.summary("Trainer") or facts.summary("Distiller")
+    best = trained.get("best_epoch")
     text = f"{epochs:,} epoch{'s' * (epochs != 1)} over the training rows."
     if isinstance(best, int) and best != epochs:
         text += f" The model is that of epoch {best}."

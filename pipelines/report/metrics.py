@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from pipelines.report.classes import classes
 from pipelines.report.estimates import Estimate, Place, TaskFigures, clearly_better
 from pipelines.report.facts import Facts
 from pipelines.report.glossary import UNSEEN, glossary, main_metric, meaning
@@ -56,6 +57,9 @@ def _task(task: TaskFigures) -> Iterator[Markup]:
         "h3", task.name, element("span", _rows(task.overall, share=True), class_="soft aside")
     )
     yield from _overall(task.overall)
+    found = classes(task.name, task.classes)
+    if found is not None:
+        yield found
     for column, values in task.slices.items():
         if values:
             title = f"{task.name} by {_COLUMNS.get(column, column)}"

@@ -6,12 +6,15 @@ from pipelines.report.curves import curves
 from pipelines.report.data import data
 from pipelines.report.experts import experts
 from pipelines.report.facts import Facts
+from pipelines.report.finetuning import finetuning
 from pipelines.report.html import Markup, element, join
 from pipelines.report.learning import balance, learning
 from pipelines.report.lineage import lineage
 from pipelines.report.metrics import metrics
 from pipelines.report.serving import serving
+from pipelines.report.teachers import teachers
 from pipelines.report.timings import timings
+from pipelines.report.variants import variants
 from pipelines.report.verdict import gate, head, tiles
 
 _SECTIONS = {
@@ -20,10 +23,13 @@ _SECTIONS = {
     "Curves": curves,
     "Data": data,
     "Anomalies": anomalies,
+    "Fine-tuning": finetuning,
+    "Teachers": teachers,
     "Learning": learning,
     "Balance": balance,
     "Experts": experts,
     "Serving": serving,
+    "Variants": variants,
     "Time": timings,
     "Lineage": lineage,
     "Config": configuration,

@@ -72,11 +72,11 @@ def _input(parts: Parts, raw: Raw, candidates: Candidates, name: str) -> tf.Tens
         return parts.items.join(candidates.places, [name])[name]
     if held and len(reads) == 1 and not keyed:
         # Either the request has the column, or all of it is the catalogue's: one of them is empty.
-        made = parts.preprocessor(candidates.given, [name])[name]
+        made = parts.made(candidates.given, name)
         rest = candidates.places[tf.shape(made)[0] :]
         return tf.concat([made, parts.items.join(rest, [name])[name]], axis=0)
     columns = {column: raw_column(parts, raw, candidates, column) for column in reads}
-    return parts.preprocessor(columns or {"": candidates.places}, [name])[name]
+    return parts.made(columns or {"": candidates.places}, name)
 
 
 def raw_column(parts: Parts, raw: Raw, candidates: Candidates, column: str) -> tf.Tensor:

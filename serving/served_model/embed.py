@@ -39,6 +39,7 @@ def embed_item(parts: Parts) -> Served:
         for column in parts.items.columns & given.keys():
             known[column] = tf.where(alone, parts.items.raw(column, places), given[column])
         inputs = parts.preprocessor(known, names)
+        inputs |= parts.model.encoding.text_vectors(inputs)
         for name, joined in parts.items.join(places, held).items():
             rows = tf.reshape(alone, [-1, *[1] * (joined.shape.rank - 1)])
             inputs[name] = tf.where(rows, joined, inputs[name])

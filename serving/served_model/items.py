@@ -1,6 +1,6 @@
 """The catalogue inside a SavedModel: keys, and of every item what the model reads of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from serving.served_model.optional import defaults
 from serving.served_model.sides import held_columns, held_inputs
 from serving.served_model.tables import table
 from tfmtl.config import Config
-from tfmtl.models.catalogue import column_array
+from tfmtl.models.catalogue import Inputs, column_array
 from tfmtl.models.saved import CATALOGUE
 from tfmtl.preprocessing.preprocessor import Preprocessor
 from tfmtl.preprocessing.tables import write_lines
@@ -98,6 +98,7 @@ def hold(
     preprocessor: Preprocessor,
     home: Path,
     scratch: Path,
+    encoded: Callable[[Inputs], Inputs] = dict,
 ) -> HeldItems:
     """Reads the catalogue of a model.
 
@@ -107,6 +108,7 @@ def hold(
         preprocessor: makes them of raw values.
         home: the model's directory.
         scratch: directory that is there until the SavedModel is written.
+        encoded: makes vectors of texts, which are then held in place of word pieces.
 
     Raises:
         ValueError: the catalogue lacks a column, or a key is no line of text.
@@ -123,7 +125,7 @@ def hold(
     if config.source.log.item in config.features.int64_columns:
         _check_numbers(keys, config.source.log.item)
     write_lines(scratch / KEYS, keys, "key of an item")
-    return HeldItems(scratch / KEYS, len(catalogue), inputs, raw)
+    return HeldItems(scratch / KEYS, len(catalogue), encoded(inputs), raw)
 
 
 def _check_numbers(keys: list[str], column: str) -> None:

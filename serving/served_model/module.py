@@ -20,6 +20,7 @@ from serving.served_model.rank import rank
 from serving.served_model.rank_rows import rank_rows
 from serving.served_model.recommend import recommend, recommends
 from serving.served_model.retrieve import retrieve
+from serving.served_model.wanted import is_wanted
 
 _SIGNATURES: dict[str, Callable[[Parts], Served]] = {
     signatures.RANK_ROWS: rank_rows,
@@ -46,6 +47,7 @@ class ServedModel(tf.Module):
     def __init__(self, parts: Parts) -> None:
         super().__init__(name="served_model")
         self.variables_ = parts.weights
+        self.encoders_ = parts.preprocessor.weights
         self.tables_ = parts.preprocessor.tables
         self.items_, self.filters_ = parts.items, parts.filters
         self.index_ = parts.index
@@ -64,7 +66,8 @@ class ServedModel(tf.Module):
 
 
 def _served(parts: Parts) -> dict[str, Served]:
-    """The signatures that the model's tasks make possible, the default one first."""
+    """The signatures that the model's tasks make possible and the configuration wants, the default
+    one first."""
     ranking, retrieval = parts.config.ranking_tasks, parts.model.retrieval
     possible = {
         signatures.RANK_ROWS: bool(ranking),
@@ -77,4 +80,8 @@ def _served(parts: Parts) -> dict[str, Served]:
         signatures.EMBED_USER: bool(retrieval and parts.query_raw),
         signatures.EMBED_ITEM: bool(retrieval),
     }
-    return {name: make(parts) for name, make in _SIGNATURES.items() if possible[name]}
+    return {
+        name: make(parts)
+        for name, make in _SIGNATURES.items()
+        if possible[name] and is_wanted(name, parts.config)
+    }

@@ -84,12 +84,12 @@ class Parts:
     @cached_property
     def sides(self) -> Sides:
         """The inputs of the ranking tasks, divided between user and item."""
-        return divide(self.config, self.preprocessor, list(self.model.inputs_spec))
+        return divide(self.config, self.preprocessor, self.model.ranked_inputs)
 
     @cached_property
     def ranking_raw(self) -> dict[str, tf.TensorSpec]:
         """What a request gives for the ranking tasks, in rows."""
-        return self.preprocessor.raw_spec(list(self.model.inputs_spec))
+        return self.preprocessor.raw_spec(self.model.ranked_inputs)
 
     @cached_property
     def query_raw(self) -> dict[str, tf.TensorSpec]:
@@ -99,7 +99,7 @@ class Parts:
     @cached_property
     def predictions(self) -> Any:
         """Raw rows to the predictions of the ranking tasks; traced once for all signatures."""
-        names = list(self.model.inputs_spec)
+        names = self.model.ranked_inputs
         return self.traced(
             lambda raw: self.model.rank(self.preprocessor(raw, names)), self.ranking_raw
         )
@@ -109,7 +109,8 @@ class Parts:
         """What a request says of users, `[batch, ...]`, the model's inputs of candidates, `[rows,
         ...]`, and the user of each, `[rows]`, to the predictions, `{task: [rows]}`; traced once for
         all signatures."""
-        spec = self.model.inputs_spec
+        spec, encoding = self.model.inputs_spec, self.model.encoding.spec
+        texts = {n: tf.TensorSpec([None, encoding.projected[n]], name=n) for n in encoding.texts}
 
         def ranked(raw: Raw, items: Raw, user_of: tf.Tensor) -> dict[str, tf.Tensor]:
             # Where constants stand in for all of the users' inputs, one user is as any other.
@@ -120,9 +121,15 @@ class Parts:
         return self._traced(
             ranked,
             self.sides.user_raw,
-            {name: spec[name] for name in self.sides.item},
+            {name: texts.get(name, spec[name]) for name in self.sides.item},
             tf.TensorSpec([None], tf.int32),
         )
+
+    def made(self, raw: Raw, name: str) -> tf.Tensor:
+        """An input of candidates, of raw values; of texts that the model encodes their vectors, as
+        the catalogue holds them."""
+        made = self.preprocessor(raw, [name])
+        return {**made, **self.model.encoding.text_vectors(made)}[name]
 
     @cached_property
     def _query_vectors(self) -> Any:

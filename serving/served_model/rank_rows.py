@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from serving.served_model.optional import batch_of, defaults, repeated, required
 from serving.served_model.parts import Parts, Raw, Served
-from serving.signatures import CLASSES
+from serving.signatures import CLASSES, THRESHOLDS
 
 
 def rank_rows(parts: Parts) -> Served:
@@ -23,7 +23,8 @@ def rank_rows(parts: Parts) -> Served:
 
 
 def with_classes(parts: Parts, answer: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """An answer with the names of the classes beside their probabilities.
+    """An answer with the names of the classes beside their probabilities, and thresholds that were
+    tuned.
 
     TF Serving cuts and joins batches by rows, so that every row names the classes.
     """
@@ -32,4 +33,9 @@ def with_classes(parts: Parts, answer: dict[str, tf.Tensor]) -> dict[str, tf.Ten
         rows = tf.shape(answer[task])[:-1]
         shape = tf.concat([rows, [len(classes)]], axis=0)
         named[CLASSES(task)] = tf.broadcast_to(tf.constant(classes), shape)
+    ranking = parts.model.ranking
+    for task, layer in (ranking.thresholds if ranking else {}).items():
+        values = tf.convert_to_tensor(layer.thresholds)
+        values = values if task in parts.preprocessor.classes else values[0]
+        named[THRESHOLDS(task)] = tf.broadcast_to(values, tf.shape(answer[task]))
     return named

@@ -60,6 +60,7 @@ def _answered(parts: Parts, fusion: Fusion, raw: Raw) -> dict[str, tf.Tensor]:
     best = tf.math.top_k(order, k=width).indices
     count = tf.minimum(tf.math.count_nonzero(places >= 0, axis=1, dtype=tf.int32), wanted)
     real = tf.range(width)[None, :] < count[:, None]
+    values |= {n: parts.items.raw(n, places) for n in parts.config.serving.recommend.returns}
     chosen = {name: _taken(each, best, real) for name, each in {SCORE: scores, **values}.items()}
     kept = tf.where(real, tf.gather(places, best, batch_dims=1), -1)
     return with_classes(parts, {ITEM_ID: parts.item_ids(kept), **chosen, COUNT: count})

@@ -83,7 +83,7 @@ def held_inputs(config: Config) -> list[str]:
 def held_columns(config: Config) -> list[str]:
     """The raw columns of items that the model's other inputs are made of, single values all, but
     for the key; those that a request may give one of, where an input is made of several; and
-    those of formulas."""
+    those of formulas and answers."""
     held, of_items = held_inputs(config), item_columns(config)
     single = {
         raw.column
@@ -92,5 +92,5 @@ def held_columns(config: Config) -> list[str]:
         for raw in made.reads
         if raw.constant is None and raw.kind not in ("texts", "numbers")
     }
-    single = (single & of_items) | {*fused_columns(config)}
+    single = (single & of_items) | {*fused_columns(config), *config.serving.recommend.returns}
     return sorted(single - {config.source.log.item})

@@ -21,6 +21,7 @@ from serving.server.loops import loop_free
 from serving.server.options import ServerOptions
 from serving.server.plan import Plan
 from serving.server.status import StatusError, invalid_argument, without_paths
+from serving.text_ops import load_ops
 
 _SHORT_SECONDS = 0.002
 
@@ -52,6 +53,7 @@ class LoadedVersion:
 
     def __init__(self, path: Path, number: int, options: ServerOptions | None = None):
         options = options or ServerOptions()
+        load_ops(path)
         self.number = number
         self._graph = tf.Graph()
         with self._graph.as_default():

@@ -15,6 +15,7 @@ import tensorflow as tf
 from serving import signatures
 from serving.served_model.examples import class_tasks, number_task
 from serving.served_model.sides import divide
+from serving.served_model.wanted import default_signature, is_wanted
 from serving.validation.serialized import serialized
 from tfmtl.config.scored import formulas
 from tfmtl.models.multi_task import MultiTaskModel
@@ -30,7 +31,7 @@ def example_requests(
     batch: int,
     rows: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, dict[str, np.ndarray]]:
-    """One request a signature.
+    """One request a signature that the model is served with.
 
     Args:
         model: the model that is served.
@@ -45,7 +46,7 @@ def example_requests(
     maker = _Maker(model, home, rows or {})
     requests: dict[str, dict[str, np.ndarray]] = {}
     if model.config.ranking_tasks:
-        flat = maker.rows(list(model.inputs_spec), batch)
+        flat = maker.rows(model.ranked_inputs, batch)
         requests |= {signatures.RANK_ROWS: flat, signatures.RANK: maker.rank(batch)}
         examples = {signatures.INPUTS: serialized(flat)}
         named = (signatures.CLASSIFY, signatures.REGRESS, signatures.PREDICT_EXAMPLES)
@@ -61,8 +62,9 @@ def example_requests(
         requests[signatures.EMBED_ITEM] = maker.keys(batch)
     elif formulas(model.config) and _are_few(model, home):
         requests[signatures.RECOMMEND] = {**maker.users(batch), **k}
-    default = signatures.RANK_ROWS if model.config.ranking_tasks else signatures.RETRIEVE
-    return {**requests, signatures.DEFAULT: requests[default]}
+    config = model.config
+    wanted = {name: one for name, one in requests.items() if is_wanted(name, config)}
+    return {**wanted, signatures.DEFAULT: requests[default_signature(config)]}
 
 
 def timed_requests(
@@ -94,7 +96,7 @@ class _Maker:
     def __init__(self, model: MultiTaskModel, home: Path, rows: Mapping[str, np.ndarray]) -> None:
         self._config = model.config
         self._preprocessor = load_preprocessor(home)
-        self._names = list(model.inputs_spec)
+        self._names = model.ranked_inputs
         self._sides = divide(self._config, self._preprocessor, self._names)
         self._known = _known_values(model, home)
         self._rows = rows
@@ -163,7 +165,8 @@ def _known_values(model: MultiTaskModel, home: Path) -> dict[str, list[str]]:
             if raw.column not in known or name in model.vocabulary_sizes:
                 known[raw.column] = values
     for history in config.features.history:
-        known |= {name: by_feature[of] for name, of in history.item_inputs.items()}
+        own = {**history.item_inputs, **history.context_inputs}
+        known |= {name: by_feature[of] for name, of in own.items()}
         if history.behaviour_input:
             known[history.behaviour_input] = history.where
     if config.scenario:

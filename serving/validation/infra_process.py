@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from serving.dtypes import DT_STRING, numpy_dtype
+from serving.text_ops import libraries
 
 _WORKER = Path(__file__).with_name("infra_worker.py")
 _LIBRARIES = ("libtensorflow_cc.so.2", "libtensorflow_cc.2.dylib")
@@ -129,7 +130,12 @@ def work(model_dir: Path, plan: Plan, timeout: float) -> Ended:
     with tempfile.TemporaryDirectory() as scratch:
         names = ("plan.json", "in.npz", "result.json", "out.npz")
         paths = [Path(scratch) / name for name in names]
-        described = {"library": str(library), "model_dir": str(model_dir), "runs": plan.runs}
+        described = {
+            "library": str(library),
+            "op_libraries": [str(path) for path in libraries(model_dir)],
+            "model_dir": str(model_dir),
+            "runs": plan.runs,
+        }
         paths[0].write_text(json.dumps(described))
         np.savez(paths[1], allow_pickle=False, **plan.arrays)
         # -P keeps this package's directory, which the script lies in, out of its import path.

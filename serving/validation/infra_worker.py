@@ -5,8 +5,8 @@
 It is run as a file and imports neither TensorFlow nor `serving`: importing TensorFlow registers
 the kernels of Python ops, and a model that needs them would pass here and fail in production.
 
-The plan is `{"library", "model_dir", "runs": [{"feeds": [{"tensor", "dtype", "shape", "key"}],
-"fetches": {output: tensor}, "calls", "seconds"}]}`; a run with calls is repeated so often, or as
+The plan is `{"library", "op_libraries", "model_dir", "runs": [{"feeds": [{"tensor", "dtype",
+"shape", "key"}], "fetches": {output: tensor}, "calls", "seconds"}]}`; a run with calls is repeated so often, or as
 long as its seconds last, and timed. Arrays travel as raw bytes, `KEY` the bytes and, for strings,
 `KEY_ends` where each ends. The result is `{"load_error", "load_seconds", "memory": {"before",
 "loaded", "peak"}, "runs": [{"error", "outputs": {output: {"dtype", "shape", "key"}},
@@ -57,7 +57,8 @@ class Runtime:
     """
 
     def __init__(self, library: str):
-        self._lib = ctypes.CDLL(library)
+        # Libraries of ops share its symbols: what hashes attributes must be the same code.
+        self._lib = ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
         pointer, size, integer = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
         dims = ctypes.POINTER(ctypes.c_int64)
         outputs, tensors = ctypes.POINTER(_Output), ctypes.POINTER(pointer)
@@ -92,9 +93,15 @@ class Runtime:
             *(pointer, integer, pointer, pointer),
         )
         self._declare("TF_GetAllOpList", ctypes.POINTER(_Buffer))
+        self._declare("TF_LoadLibrary", pointer, ctypes.c_char_p, pointer)
         self._status = self._lib.TF_NewStatus()
         self._graph = self._lib.TF_NewGraph()
         self._session: int | None = None
+
+    def load_ops(self, path: str) -> None:
+        """Registers the ops of a library that stock TF Serving has, too."""
+        self._lib.TF_LoadLibrary(path.encode(), self._status)
+        self._check()
 
     def op_list(self) -> bytes:
         """The serialised `OpList` of every op that is registered."""
@@ -243,6 +250,8 @@ def main(plan_path: str, inputs_path: str, result_path: str, outputs_path: str) 
         plan = json.load(file)
     inputs = np.load(inputs_path)
     runtime = Runtime(plan["library"])
+    for path in plan["op_libraries"]:
+        runtime.load_ops(path)
     outputs = {"op_list": np.frombuffer(runtime.op_list(), np.uint8)}
     used = {"before": memory("VmRSS")}
     result: dict[str, Any] = {"load_error": None, "runs": [], "memory": used}

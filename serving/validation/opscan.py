@@ -40,8 +40,8 @@ def forbidden_ops(meta_graph: Any) -> list[str]:
 def unknown_ops(meta_graph: Any, known: Collection[str]) -> list[str]:
     """Ops that TensorFlow does not have.
 
-    The stock server has besides those of TF Text and decision forests, with which nothing here can
-    run a model.
+    The stock server has besides those of TF Text, which are loaded where a model has them, and of
+    decision forests, with which nothing here can run a model.
 
     Args:
         meta_graph: The `MetaGraphDef`.

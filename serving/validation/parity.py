@@ -18,6 +18,7 @@ import tensorflow as tf
 from serving import signatures
 from serving.served_model.examples import class_tasks, number_task
 from serving.served_model.sides import divide
+from serving.served_model.wanted import default_signature
 from serving.validation.catalogue_rows import CatalogueRows
 from serving.validation.retrieval_parity import retrieval_differences
 from tfmtl.models.catalogue import catalogue_inputs, embed_items
@@ -55,7 +56,7 @@ class Parity:
     ) -> None:
         self._model, self._home, self._index = model, home, index
         self._preprocessor = load_preprocessor(home)
-        self._sides = divide(model.config, self._preprocessor, list(model.inputs_spec))
+        self._sides = divide(model.config, self._preprocessor, model.ranked_inputs)
         self._items = CatalogueRows(home, self._sides.item_raw, model.config)
 
     def differences(
@@ -118,10 +119,9 @@ class Parity:
 
     def _meant(self, signature: str) -> str:
         """The signature that a request to the default one is for."""
-        if signature != signatures.DEFAULT:
-            return signature
-        ranks = bool(self._model.config.ranking_tasks)
-        return signatures.RANK_ROWS if ranks else signatures.RETRIEVE
+        return (
+            default_signature(self._model.config) if signature == signatures.DEFAULT else signature
+        )
 
     def _ranked(self, raw: Arrays) -> dict[str, np.ndarray]:
         return {name: values.numpy() for name, values in self._rank(**_tensors(raw)).items()}
@@ -163,7 +163,7 @@ class Parity:
 
     @cached_property
     def _rank(self) -> Any:
-        names = list(self._model.inputs_spec)
+        names = self._model.ranked_inputs
         return self._traced(names, self._model.rank)
 
     @cached_property

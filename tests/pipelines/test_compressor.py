@@ -12,6 +12,7 @@ from data_components import shop_config
 from pipelines.artifacts import (
     Evaluation,
     Examples,
+    Infra,
     Model,
     Output,
     Pushed,
@@ -38,7 +39,8 @@ def test_it_comes_behind_the_pusher_where_variants_are_wanted() -> None:
 
 
 def test_an_unknown_storage_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"serving\.variants.*'bfloat16' or 'int8'"):
+    told = r"serving\.variants\.int4: .* give storage, 'bfloat16' or 'int8', or prune"
+    with pytest.raises(ConfigError, match=told):
         shop_config(serving={"variants": {"int4": {}}})
 
 
@@ -78,11 +80,12 @@ def test_without_a_push_there_is_no_variant(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     (tmp_path / "pushed" / "pushed.json").write_text('{"version": null}')
     made: list[Any] = [
-        kind(tmp_path / kind.name) for kind in (Examples, Transformed, Model, Evaluation, Pushed)
+        kind(tmp_path / kind.name)
+        for kind in (Examples, Transformed, Model, Evaluation, Infra, Pushed)
     ]
     context = Context(shop_config(serving=INT8), tmp_path, tmp_path, tmp_path, lambda *_: None)
     output: Output[Variants] = Output(tmp_path / "variants")
-    assert Compressor(context, *made, output)["headline"] == "none"
+    assert Compressor(context, *made, output)["headline"] == "none, nothing was pushed"
     assert json.loads((tmp_path / "variants" / "variants.json").read_bytes()) == {}
 
 
@@ -101,12 +104,26 @@ def test_variants_are_pushed_served_and_not_made_twice(tmp_path: Path) -> None:
     run = ["run", "shop", "--data", tmp_path / "logs", "--output", tmp_path / "out"]
     gate = "gate=[{task: click, metric: auc, at_least: 0.3}]"
     run += ["--set", "training.epochs=1", "--set", gate]
-    run += ["--set", "serving.variants={int8: {tolerance: 1}, bfloat16: {tolerance: 0}}"]
-    tfmtl(*run)
+    run += ["--set", "serving.signatures=[rank]", "--set"]
+    small = "small: {storage: int8, prune: {fewer_than: 20}, tolerance: 1}"
+    run += [f"serving.variants={{int8: {{tolerance: 1}}, bfloat16: {{tolerance: 0}}, {small}}}"]
+    printed = tfmtl(*run)
+    assert "weights MB" in printed
+    assert "small has kept" in printed
     told = json.loads((tmp_path / "out/artifacts/variants/variants.json").read_bytes())
     assert told["int8"]["version"] == 1
     # A quarter of the weights' bytes, and the scales; the small weights are as they were.
     assert told["int8"]["bytes"] < 0.33 * told["int8"]["full_bytes"]
+    assert told["small"]["bytes"] < told["int8"]["bytes"]
+    assert told["small"]["kept"]["item_id"][1] < told["small"]["kept"]["item_id"][0] == 200
+    for name in ("int8", "small"):
+        assert told[name]["latency"]["signature"] == "rank"
+        assert 0 < told[name]["latency"]["p50"] <= told[name]["latency"]["p99"]
+        files = [tmp_path / "out/artifacts/variants" / name / "saved_model.pb"]
+        for part in ("variables", "assets"):
+            files += [*(files[0].parent / part).iterdir()]
+        assert told[name]["saved_model_bytes"] == sum(file.stat().st_size for file in files)
+    assert "Variants" in (tmp_path / "out" / "report.html").read_text()
     served = tmp_path / "out" / "serving"
     sources = read_manifest(served / "shop-int8" / "1")["sources"]
     assert set(sources) == {"weights", "infra"}

@@ -114,7 +114,7 @@ def found(rows):
         job = Job(CONFIG, directory, directory, directory, directory, (len(rows), 0, 0))
         result = {row.number: {} for row in rows}
         for grouping in groupings(CONFIG):
-            batch = grouped_columns(view, items, splits, grouping, examples)
+            batch = grouped_columns(view, items, splits, grouping, examples, {})
             finder = FindInBucket(grouping, job)
             finder.setup()
             middle = len(rows) // 2

@@ -12,10 +12,17 @@ from data_components import COMPONENTS, ROWS, run_components, shop_config, write
 from pipelines.components import statistics_gen, trainer
 from pipelines.components.base import Context, PipelineError
 from pipelines.finetuning.finetune import transform
+from pipelines.finetuning.forgetting import Base
+from pipelines.finetuning.growing import grow_vocabularies
 from pipelines.finetuning.tuning import keep_analysis, keep_items, tuning
 from pipelines.preprocess.examples import Examples
 from tfmtl.config import dump, parse
-from tfmtl.preprocessing.tables import Moments, read_moments
+from tfmtl.preprocessing.tables import (
+    Moments,
+    read_moments,
+    read_vocabulary,
+    write_vocabulary,
+)
 
 # i2 and i3 are gone from the log, i3 and i5 from the items; i6 and i9 are new.
 NEWER = (
@@ -105,6 +112,35 @@ def test_the_summary_states_the_kept_vocabularies(first, newer):
         assert (statistics / "vocabularies" / path.name).read_text() == path.read_text()
 
 
+def test_grown_vocabularies_go_on_from_the_base(first, newer, tmp_path):
+    """The newer log has item i9 besides; what it lacks keeps its place."""
+    base, ran = first[0], newer[0]
+    home = tmp_path / "run"
+    write_shop(home / "data", NEWER, NEWER_ITEMS)
+    again = run_components(shop_config(), home / "data", home, count=2)
+    statistics = again.directory / "artifacts" / "statistics"
+    summary = keep_analysis(
+        again.summaries["StatisticsGen"], ran.config, statistics, base, grow=True
+    )
+    before, after = (read_vocabulary(path, "item_id") for path in (base, statistics))
+    assert after[: len(before)] == before
+    added = set(after[len(before) :])
+    assert summary["added_values"].get("item_id", 0) == len(added)
+    assert added.isdisjoint(before)
+    assert summary["vocabularies"]["item_id"] == len(after)
+
+
+def test_a_vocabulary_grows_to_its_largest_size_by_the_most_frequent_new_values(tmp_path):
+    raw = shop_config().model_dump(mode="json", exclude_unset=True)
+    raw["features"]["user"][0]["max_size"] = 4
+    config = parse(raw)
+    base, statistics = tmp_path / "base", tmp_path / "statistics"
+    write_vocabulary(base, "user_id", ["ann", "bob"])
+    write_vocabulary(statistics, "user_id", ["eve", "bob", "dan", "cem"])
+    assert grow_vocabularies(config, statistics, base) == {"user_id": 2}
+    assert read_vocabulary(statistics, "user_id") == ["ann", "bob", "eve", "dan"]
+
+
 @pytest.mark.parametrize(
     ("change", "kept"),
     [({}, True), ({"scale": "log"}, False), ({"column": "cost"}, False)],
@@ -137,14 +173,15 @@ def test_steps_depend_on_what_the_base_holds_and_not_on_its_place(first, tmp_pat
     copy = tmp_path / "copy"
     shutil.copytree(base, copy)
 
-    def read(directory, frozen=False):
-        return [part.reads(ran.config) for part in tuning(components, directory, frozen)]
+    def read(directory, grow=False):
+        tuned = tuning(components, Base(directory, tmp_path / "run", 1), grow)
+        return [part.reads(ran.config) for part in tuned]
 
     first_reads = read(base)
     assert read(copy) == first_reads
-    frozen = read(base, frozen=True)
-    assert frozen[0] == first_reads[0], "freezing is nothing to the statistics"
-    assert frozen[1] != first_reads[1]
+    grown = read(base, grow=True)
+    assert grown[0] != first_reads[0]
+    assert grown[1] == first_reads[1], "the trainer goes by the vocabularies that it is given"
     (copy / "moments.json").write_text("{}")
     changed = read(copy)
     assert changed[0] != first_reads[0]

@@ -39,7 +39,7 @@ class Served:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     directory = tmp_path_factory.mktemp("classes")
-    config = tiny.make_config({"tasks": TASKS})
+    config = tiny.make_config({"tasks": TASKS, "serving.signatures": []})
     transformed = tiny.write_transformed(directory / "transformed", config, VOCABULARIES)
     model = MultiTaskModel(config, tiny.sizes(VOCABULARIES))
     random = np.random.default_rng(0)
@@ -71,7 +71,9 @@ def test_an_answer_names_its_classes(served: Served) -> None:
     assert answer["tags"].shape == (ROWS, 2)
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "policy", ["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)]
+)
 def test_tf_serving_would_take_it(served: Served, tmp_path: Path, policy: str) -> None:
     model = MultiTaskModel(served.model.config, tiny.sizes(VOCABULARIES), policy)
     for own, other in zip(model.variables, served.model.variables, strict=True):

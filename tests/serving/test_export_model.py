@@ -52,7 +52,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     directory = tmp_path_factory.mktemp("export")
     vocabularies = {**tiny.VOCABULARIES, "user_id": USERS}
     transformed = tiny.write_transformed(directory / "transformed", None, vocabularies)
-    model = MultiTaskModel(tiny.make_config(), tiny.sizes(vocabularies))
+    config = tiny.make_config({"serving.signatures": ["retrieve"]})
+    model = MultiTaskModel(config, tiny.sizes(vocabularies))
     random = np.random.default_rng(0)
     for variable in model.trainable_variables:
         variable.assign(random.normal(size=variable.shape) * 0.3)

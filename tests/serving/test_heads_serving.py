@@ -26,7 +26,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("funnel", ["esmm", "aitm", "escm2"])
 def test_a_funnel_is_served(home: Path, tmp_path: Path, funnel: str) -> None:
-    model = tiny.make_model({"tasks": TASKS, "model.funnel": {"kind": funnel}})
+    model = tiny.make_model(
+        {"tasks": TASKS, "model.funnel": {"kind": funnel}, "serving.signatures": []}
+    )
     random = np.random.default_rng(0)
     for variable in model.trainable_variables:
         variable.assign(random.normal(size=variable.shape) * 0.5)

@@ -318,6 +318,7 @@ def exported(tmp_path_factory):
     return model, directory / "model", directory / "saved_model"
 
 
+@pytest.mark.slow
 def test_an_export_warms_itself_up_with_real_rows(exported):
     _, _, saved_model = exported
     logs = [prediction_log_pb2.PredictionLog.FromString(r) for r in read_warmup(saved_model)]

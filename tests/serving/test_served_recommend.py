@@ -39,6 +39,7 @@ ITEMS = {
 }
 VOCABULARIES = {**tiny.VOCABULARIES, "item_id": KEYS[:25]}
 SERVING = {
+    "signatures": ["recommend"],
     "columns": {"bid": "number", "stock": "number"},
     "fuse": {
         "formula": "click * price ** a + 0.1 * retrieval_score",

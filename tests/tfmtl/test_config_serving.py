@@ -262,3 +262,23 @@ def test_names_of_requests_are_not_those_of_raw_columns(
 def test_outputs_are_not_named_twice(name: str) -> None:
     tasks = {name: {"kind": "binary", "label": "click"}}
     assert f"tasks.{name}: a served model names another output so" in error({}, tasks=tasks)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "tasks", "told"),
+    [
+        (["rank", "rank"], ["click"], "'rank' stands there twice; leave one of them out"),
+        (["embed_user"], ["click"], "'embed_user' needs a task of kind retrieval; leave it out"),
+        (["rank"], ["retrieve"], "'rank' needs a ranking task; leave it out"),
+    ],
+)
+def test_a_signature_that_the_tasks_cannot_give_is_refused(
+    wanted: list[str], tasks: list[str], told: str
+) -> None:
+    chosen = {name: tiny.RAW["tasks"][name] for name in tasks}
+    with pytest.raises(ConfigError, match=re.escape(f"serving.signatures: {told}")):
+        tiny.make_config({"tasks": chosen, "serving": {"signatures": wanted}})
+
+
+def test_an_unknown_signature_is_named() -> None:
+    assert "serving.signatures" in error({"signatures": ["score"]})

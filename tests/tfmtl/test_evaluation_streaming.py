@@ -118,6 +118,7 @@ def expected(r: Columns) -> dict[str, dict[str, float]]:
             "majority": multi_class.majority(*season),
             "accuracy": multi_class.accuracy(*season),
             "macro_f1": multi_class.macro_f1(*season),
+            "macro_auc": multi_class.macro_auc(*season),
             "log_loss": multi_class.log_loss(*season),
         },
         "tags": {
@@ -175,7 +176,7 @@ def streaming(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_sums_beyond_the_exact_rows(rows: Columns) -> None:
     found = evaluated(rows, 300).result().tasks
     # Of some 600 bins, and of twenty of 30 rows for the calibration error of the smallest slice.
-    binned = {"auc": 1e-3, "pr_auc": 3e-3, "ece": 1e-2}
+    binned = {"auc": 1e-3, "macro_auc": 1e-3, "pr_auc": 3e-3, "ece": 1e-2}
     for column, value, own in [("", "", rows), *slices(rows)]:
         for task, figures in expected(own).items():
             summary = found[task]

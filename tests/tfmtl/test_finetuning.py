@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from tfmtl.training.finetuning import transfer
+from tfmtl.training.extending import transfer
 
 TASKS = tiny.make_raw()["tasks"]
 

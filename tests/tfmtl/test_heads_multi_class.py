@@ -71,3 +71,25 @@ def test_scores_are_float32() -> None:
     scores = MultiClassHead("season", classes=3)(tf.constant([[1.0, 2.0]], tf.bfloat16))
     assert scores.dtype == tf.float32
     assert scores.shape == (1, 3)
+
+
+def test_rare_classes_count_as_much_as_frequent_ones() -> None:
+    head = MultiClassHead("season", classes=3, balance=1.0)
+    head.weigh(np.array([6, 2, 0]))
+    # By 8 rows: 1/6 and 1/2, times the 4 that make the rows' mean 1.
+    np.testing.assert_allclose(head.class_weights[:2], [4 / 6, 4 / 2], rtol=1e-6)
+    scores = tf.math.log([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25]])
+    found = head.loss(tf.constant([0.0, 1.0]), scores, tf.constant([1.0, 3.0]))
+    expected = (1 * 4 / 6 * np.log(2) + 3 * 2 * np.log(2)) / 4
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+    assert [v.name for v in head.trainable_variables] == []
+
+
+def test_half_balanced_classes_weigh_by_the_root_of_their_rows() -> None:
+    head = MultiClassHead("season", classes=2, balance=0.5)
+    head.weigh(np.array([9, 1]))
+    # 1/3 and 1; nine rows of the one and one of the other weigh 4, not 10.
+    np.testing.assert_allclose(head.class_weights, [10 / 12, 10 / 4], rtol=1e-6)
+    head.weigh(np.zeros(2))
+    np.testing.assert_allclose(head.class_weights, [10 / 12, 10 / 4], rtol=1e-6)
+    assert MultiClassHead("season", classes=2).class_weights is None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tfmtl.config.evaluation import Rule
 from tfmtl.evaluation import Evaluation, MultiClass, Summary, check
-from tfmtl.evaluation.multi_class import accuracy, log_loss, macro_f1, majority
+from tfmtl.evaluation.multi_class import accuracy, log_loss, macro_auc, macro_f1, majority
 
 NAN = float("nan")
 # Predicted are 0, 1, 1, 2, 0; right are the first, second and fourth.
@@ -45,6 +45,27 @@ def test_weights_worked_by_hand() -> None:
     assert log_loss(LABELS, CHANCES, weights) == pytest.approx(-(logs @ [1, 2, 3, 4]) / 10)
 
 
+def test_each_class_against_all_others() -> None:
+    # 0: .7 and .3 against .1, .2, .5: 3 + 2 of 6. 1: .8 and .25 against .2, .6, .3: 3 + 1 of 6.
+    # 2: .5 against .1, .1, .1, .25: 4 of 4.
+    assert macro_auc(LABELS, CHANCES) == pytest.approx((5 / 6 + 4 / 6 + 1) / 3)
+    assert evaluate_multi_class(LABELS, CHANCES)["overall"]["macro_auc"] == pytest.approx(
+        macro_auc(LABELS, CHANCES)
+    )
+    # Without the last row every class is above all others.
+    assert macro_auc(LABELS, CHANCES, [1, 2, 3, 4, 0]) == 1
+    # 0: .5 beats .4 (weight 3) and not .6 (weight 1), and is the same the other way round.
+    assert macro_auc([0, 1, 1], [[0.5, 0.5], [0.4, 0.6], [0.6, 0.4]], [2, 3, 1]) == 3 / 4
+    # A class that no row has, and one that all have, cannot be told apart from others.
+    assert macro_auc([0, 0, 1], [[0.6, 0.3, 0.1], [0.2, 0.5, 0.3], [0.4, 0.6, 0]]) == (0.5 + 1) / 2
+    assert math.isnan(macro_auc([1, 1], [[0.5, 0.5], [0.1, 0.9]]))
+
+
+def test_many_classes_have_no_areas() -> None:
+    found = evaluate_multi_class([0, 100], np.eye(101)[[0, 100]])["overall"]
+    assert list(found) == ["rows", "majority", "accuracy", "macro_f1", "log_loss"]
+
+
 def test_rows_without_a_label_do_not_count() -> None:
     found = evaluate_multi_class([*LABELS, NAN], [*CHANCES, [0.1, 0.1, 0.8]])
     assert found["overall"] == evaluate_multi_class(LABELS, CHANCES)["overall"]
@@ -64,14 +85,14 @@ def test_a_certain_mistake_costs_what_is_clipped() -> None:
     assert log_loss([0], [[0.0, 1.0]]) == pytest.approx(-math.log(1e-7))
 
 
-@pytest.mark.parametrize("metric", [accuracy, majority, macro_f1, log_loss])
+@pytest.mark.parametrize("metric", [accuracy, majority, macro_f1, macro_auc, log_loss])
 def test_nothing_to_measure(metric) -> None:
     assert math.isnan(metric([], np.zeros((0, 3))))
     assert math.isnan(metric([NAN], [[1, 0, 0]]))
     assert math.isnan(metric([1], [[1, 0, 0]], [0]))
 
 
-@pytest.mark.parametrize("metric", [accuracy, macro_f1, log_loss])
+@pytest.mark.parametrize("metric", [accuracy, macro_f1, macro_auc, log_loss])
 def test_a_prediction_that_is_no_number(metric) -> None:
     assert math.isnan(metric([0, 1], [[0.5, 0.5], [NAN, NAN]]))
 
@@ -96,7 +117,7 @@ def test_the_gate_knows_which_way_is_better() -> None:
 
     better = {"season": evaluate_multi_class(LABELS, CHANCES)}
     worse = {"season": evaluate_multi_class(LABELS, np.roll(CHANCES, 1, axis=1))}
-    for metric in ("accuracy", "macro_f1", "log_loss"):
+    for metric in ("accuracy", "macro_f1", "macro_auc", "log_loss"):
         assert check([rule(metric)], better, worse).blessed, metric
         assert not check([rule(metric)], worse, better).blessed, metric
     assert "neither higher nor lower" in check([rule("majority")], better).reasons[0]
@@ -113,3 +134,22 @@ def test_macro_f1_is_the_mean_of_each_class(pairs: list) -> None:
         recall = hits / max(sum(labels == c), 1)
         scores.append(2 * precision * recall / max(precision + recall, 1e-9))
     assert macro_f1(labels, np.eye(4)[predicted]) == pytest.approx(np.mean(scores), abs=1e-6)
+
+
+def test_what_is_found_of_each_class() -> None:
+    kind = MultiClass(4, names=["spring", "summer", "fall", "winter"])
+    evaluation = Evaluation({"season": kind})
+    chances = [[0.7, 0.2, 0.1, 0], [0.6, 0.4, 0, 0], [0.1, 0.8, 0.1, 0], [0.1, 0.2, 0.7, 0]]
+    evaluation.update({"season": [0, 1, 1, 1]}, {"season": chances}, weights=[1, 1, 2, 1])
+    spring, summer, fall, winter = evaluation.result().tasks["season"]["classes"]
+    assert spring == {
+        "name": "spring",
+        "support": 1,
+        "predicted": 2,
+        "precision": 0.5,
+        "recall": 1.0,
+        "f1": pytest.approx(2 / 3),
+    }
+    assert (summer["precision"], summer["recall"]) == (1.0, 0.5)
+    assert (fall["precision"], fall["recall"], fall["f1"]) == (0.0, None, 0.0)
+    assert winter["f1"] is winter["precision"] is winter["recall"] is None

@@ -115,3 +115,46 @@ def test_micro_f1_is_precision_and_recall_of_all_pairs(rows: list) -> None:
         precision, recall = hits / found, hits / wanted
         expected = 2 * precision * recall / (precision + recall)
         assert micro_f1(labels, predicted) == pytest.approx(expected)
+
+
+def test_what_is_found_of_each_label() -> None:
+    kind = MultiLabel(3, threshold=[0.5, 0.75, 0.9], names=["new", "sale", "gift"])
+    evaluation = Evaluation({"tags": kind})
+    evaluation.update({"tags": LABELS}, {"tags": CHANCES}, weights=[1, 2, 1])
+    new, sale, gift = evaluation.result().tasks["tags"]["classes"]
+    # Rows 1 and 2 are new, which row 1 is predicted to be; they are in the right order.
+    assert new == {
+        "name": "new",
+        "support": 3,
+        "predicted": 1,
+        "precision": 1.0,
+        "recall": pytest.approx(1 / 3),
+        "f1": pytest.approx(2 / 4),
+        "pr_auc": 1.0,
+        "threshold": 0.5,
+    }
+    # Rows 2 and 3, of which row 2 is predicted.
+    assert (sale["support"], sale["predicted"], sale["threshold"]) == (3, 2, 0.75)
+    assert sale["f1"] == pytest.approx(4 / 5)
+    # No row has it and none is predicted to.
+    assert (gift["support"], gift["predicted"]) == (0, 0)
+    assert gift["precision"] is gift["recall"] is gift["f1"] is gift["pr_auc"] is None
+
+
+def test_a_label_is_predicted_from_its_own_threshold_on() -> None:
+    thresholds = [0.4, 0.75, 0.6]
+    assert micro_f1(LABELS, CHANCES, threshold=thresholds) == pytest.approx(6 / (6 + 1))
+    kind = MultiLabel(3, threshold=thresholds)
+    evaluation = Evaluation({"tags": kind})
+    evaluation.update({"tags": LABELS}, {"tags": CHANCES})
+    overall = evaluation.result().tasks["tags"]["overall"]
+    # TP 2 | TP 1, FN 1 | nothing.
+    assert overall["micro_f1"] == pytest.approx(6 / 7)
+    assert overall["macro_f1"] == pytest.approx((1 + 2 / 3) / 2)
+
+
+def test_a_prediction_that_is_no_number_leaves_labels_without_figures() -> None:
+    chances = [[NAN, 0.6, 0.1], *CHANCES[1:]]
+    first, *_ = evaluate_multi_label(LABELS, chances)["classes"]
+    assert first["f1"] is first["precision"] is first["pr_auc"] is None
+    assert first["support"] == 2

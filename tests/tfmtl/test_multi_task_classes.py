@@ -18,7 +18,7 @@ from tfmtl.preprocessing.preprocessor import Preprocessor
 from tfmtl.training.base_rates import starting_bias
 from tfmtl.training.evaluating import evaluate_model
 from tfmtl.training.examples import read_examples
-from tfmtl.training.finetuning import transfer
+from tfmtl.training.extending import transfer
 from tfmtl.training.trainer import start_at_label_means
 from tfmtl.training.translation import Translation
 

@@ -161,6 +161,7 @@ def test_every_trunk_with_every_balancer_in_one_and_three_scenarios(
     assert all(np.array_equal(kept[path], value) for path, value in after.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("trunk", "net", "balancer", "policy"), WHOLE)
 def test_the_whole_model_learns_and_survives_saving(
     preprocessor: Preprocessor,
@@ -415,6 +416,7 @@ def test_a_saved_directory_needs_nothing_else(transformed: Path, tmp_path: Path)
         assert np.array_equal(predicted[task], expected[task])
 
 
+@pytest.mark.slow
 def test_a_fresh_process_loads_a_compiled_model(transformed: Path, tmp_path: Path) -> None:
     model = compile_(tiny.make_model())
     save_model(model, tmp_path / "kept", transformed)

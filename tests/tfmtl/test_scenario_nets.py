@@ -26,7 +26,7 @@ from tfmtl.optimizers import build_optimizer
 from tfmtl.preprocessing.preprocessor import Preprocessor
 from tfmtl.scenario_nets import build_scenario_net
 from tfmtl.scenario_nets.grouping import by_scenario, membership, mix, pick
-from tfmtl.training.finetuning import transfer
+from tfmtl.training.extending import transfer
 
 NETS: list[ScenarioNet] = [
     Star(kind="star", units=[4], auxiliary=[3]),
@@ -234,7 +234,7 @@ def test_gradients_flow_through_gradient_balancers(
 def test_it_is_saved_exported_and_served(
     spec: ScenarioNet, transformed: Path, preprocessor: Preprocessor, tmp_path: Path
 ) -> None:
-    model = model_of(spec, ("click",))
+    model = model_of(spec, ("click",), **{"serving.signatures": []})
     random = np.random.default_rng(0)
     for variable in model.variables:
         if "ranking" in variable.path and variable.dtype == "float32":

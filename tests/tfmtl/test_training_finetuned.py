@@ -10,7 +10,8 @@ import tiny
 from tfmtl.config import ConfigError
 from tfmtl.models.saved import load_model, save_model
 from tfmtl.optimizers import build_optimizer
-from tfmtl.training.finetuning import finetune, transfer_optimizer
+from tfmtl.training.carried_optimizer import transfer_optimizer
+from tfmtl.training.finetuning import finetune
 from tfmtl.training.trainer import train
 
 SMALL = {"tasks": {"click": tiny.RAW["tasks"]["click"]}, "training.batch_size": 32}
@@ -26,7 +27,9 @@ def base(transformed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_frozen_tables_stay_and_the_saved_optimiser_fits(
     transformed: Path, base: Path, tmp_path: Path
 ) -> None:
-    trained, _ = finetune(tiny.make_config(SMALL), transformed, base, freeze_tables=True)
+    trained, _ = finetune(
+        tiny.make_config({**SMALL, "training.freeze": ["tables"]}), transformed, base
+    )
     before = {v.path: v.numpy() for v in load_model(base).variables}
     moved = {
         v.path for v in trained.model.variables if not np.array_equal(v.numpy(), before[v.path])

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -29,14 +30,33 @@ CHANGES = {
 STEPS_A_EPOCH = 6  # 64 rows
 
 
-def killed(transformed: Path, work: Path, steps: int) -> None:
-    words = [sys.executable, SCRIPT, transformed, work, json.dumps(CHANGES), str(steps)]
+def killed(transformed: Path, work: Path, steps: int, changes: Any = CHANGES) -> None:
+    words = [sys.executable, SCRIPT, transformed, work, json.dumps(changes), str(steps)]
     ended = subprocess.run(
         [*map(str, words)], env=None, cwd=SCRIPT.parents[2], capture_output=True, check=False
     )
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
 
 
+@pytest.mark.slow
+def test_a_budget_is_gone_on_with(transformed: Path, tmp_path: Path) -> None:
+    """Killed after the second decision, of steps of which some have a part of the tasks only."""
+    changes = {
+        "tasks": CHANGES["tasks"],
+        "training.epochs": 9,
+        "training.batch_size": 2,
+        "training.budget": {"steps": 60, "decisions": 4, "validation_rows": 32},
+        "training.checkpoints": {"steps": 4},
+    }
+    killed(transformed, tmp_path, 47, changes)
+    config = tiny.make_config(changes)
+    resumed, whole = train(config, transformed, work=tmp_path), train(config, transformed)
+    for one, other in zip(state_of(whole.model), state_of(resumed.model), strict=True):
+        assert np.array_equal(one.numpy(), other.numpy()), one.path
+    assert resumed.budget == whole.budget
+
+
+@pytest.mark.slow
 def test_a_killed_training_goes_on_bit_for_bit(transformed: Path, tmp_path: Path) -> None:
     keras.layers.Dropout(0.5)  # Keras counts layers without a name, and here one more
     killed(transformed, tmp_path, steps=2 * STEPS_A_EPOCH - 1)

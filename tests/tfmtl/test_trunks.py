@@ -148,7 +148,7 @@ def test_every_variable_learns_and_has_its_own_path(kind: str) -> None:
     for task in TASKS:
         found = gradients_of(trunk, task)
         reached |= {path for path, g in found.items() if g is not None and np.any(g)}
-    paths = [variable.path for variable in trunk.variables]
+    paths = [variable.path for variable in trunk.trainable_variables]
     assert reached == set(paths)
     assert len(reached) == len(paths)
 

@@ -27,9 +27,9 @@ def mix(shares: np.ndarray, opinions: list[np.ndarray]) -> np.ndarray:
 def randomize(trunk: keras.layers.Layer) -> dict[str, np.ndarray]:
     """Gives every variable random values; returns them by path below the trunk."""
     random = np.random.default_rng(0)
-    for variable in trunk.variables:
+    for variable in trunk.trainable_variables:
         variable.assign(random.normal(size=variable.shape) * 0.7)
-    return {v.path.split("trunk/")[1]: v.numpy() for v in trunk.variables}
+    return {v.path.split("trunk/")[1]: v.numpy() for v in trunk.trainable_variables}
 
 
 def expert(weights: dict[str, np.ndarray], name: str, x: np.ndarray) -> np.ndarray:

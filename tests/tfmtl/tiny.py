@@ -210,6 +210,7 @@ def write_catalogue(directory: Path, preprocessor: Preprocessor) -> None:
         values = preprocessor.feature(feature.name)(_tensor(np.array(ITEMS[feature.raw])))
         table[feature.name] = _column(values.numpy())
     table |= {f"raw/{name}": pa.array(values) for name, values in ITEMS.items()}
+    table["meta/sampling_probability"] = pa.array(np.full(len(ITEMS["title"]), 1 / 6, np.float32))
     pq.write_table(pa.table(table), directory / "catalogue.parquet")
 
 

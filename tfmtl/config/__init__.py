@@ -4,6 +4,7 @@ from tfmtl.config.bags import BagFeature
 from tfmtl.config.balancers import Balancer
 from tfmtl.config.base import ConfigError
 from tfmtl.config.config import Config
+from tfmtl.config.distillation import Distillation, Teacher
 from tfmtl.config.encoders import HistoryEncoder, NumberEncoding
 from tfmtl.config.evaluation import Evaluation, Rule
 from tfmtl.config.features import Feature, Features
@@ -22,6 +23,7 @@ from tfmtl.config.interactions import Interaction
 from tfmtl.config.loading import dump, load, parse, schema
 from tfmtl.config.losses import BinaryLoss, CrossEntropy, Focal, RankingLoss
 from tfmtl.config.model import Model, RetrievalTowers
+from tfmtl.config.next_event import NextEvent
 from tfmtl.config.numbers import Bucketize, NumericFeature, TimestampFeature, VectorFeature
 from tfmtl.config.sampling import NegativeRule, Resampling, Sampling
 from tfmtl.config.scenario_nets import ScenarioNet
@@ -29,6 +31,7 @@ from tfmtl.config.serving import Serving
 from tfmtl.config.source import Events, Impressions, Negatives, Source
 from tfmtl.config.tables import Lookup, SideTable, TableSource
 from tfmtl.config.tasks import (
+    TUNED,
     BinaryTask,
     ClassTask,
     MultiClassTask,
@@ -39,6 +42,7 @@ from tfmtl.config.tasks import (
     Scenario,
     Task,
 )
+from tfmtl.config.text_encoders import Cnn, Pretrained, TextEncoder, Transformer
 from tfmtl.config.texts import CharacterTokens, TextFeature, WordTokens
 from tfmtl.config.training import Optimizers, Split, Training
 from tfmtl.config.trunks import Trunk
@@ -47,6 +51,7 @@ from tfmtl.config.variants import Storage, Variant
 from tfmtl.config.windows import Window
 
 __all__ = [
+    "TUNED",
     "Aitm",
     "AnomalyKind",
     "BagFeature",
@@ -57,11 +62,13 @@ __all__ = [
     "CategoricalFeature",
     "CharacterTokens",
     "ClassTask",
+    "Cnn",
     "Config",
     "ConfigError",
     "CrossEntropy",
     "CrossedFeature",
     "Distances",
+    "Distillation",
     "Escm2",
     "Esmm",
     "Evaluation",
@@ -85,9 +92,11 @@ __all__ = [
     "MultiLabelTask",
     "NegativeRule",
     "Negatives",
+    "NextEvent",
     "NumberEncoding",
     "NumericFeature",
     "Optimizers",
+    "Pretrained",
     "RankingLoss",
     "RankingTask",
     "Raw",
@@ -109,9 +118,12 @@ __all__ = [
     "Storage",
     "TableSource",
     "Task",
+    "Teacher",
+    "TextEncoder",
     "TextFeature",
     "TimestampFeature",
     "Training",
+    "Transformer",
     "Trunk",
     "Validation",
     "Variant",

@@ -8,12 +8,20 @@ from tfmtl.config.base import Spec
 from tfmtl.config.bulk_inference import BulkInference
 from tfmtl.config.checks import (
     check_balancer,
+    check_budget,
     check_bulk_inference,
+    check_distillation,
     check_early_stopping,
+    check_factorised,
     check_features,
+    check_finetuning,
     check_gate,
     check_log,
+    check_matches,
+    check_next_event,
+    check_quality,
     check_sampling,
+    check_sequences,
     check_serving,
     check_sources,
     check_tasks,
@@ -21,10 +29,15 @@ from tfmtl.config.checks import (
     check_validation,
     check_windows,
 )
+from tfmtl.config.distillation import Distillation
 from tfmtl.config.evaluation import Evaluation, Rule
 from tfmtl.config.feature_base import Name
 from tfmtl.config.features import Features
+from tfmtl.config.finetuning import Finetuning
+from tfmtl.config.ids import IdFeature
+from tfmtl.config.inputs import Input
 from tfmtl.config.model import Model
+from tfmtl.config.next_event import NextEvent
 from tfmtl.config.pipeline import Pipeline
 from tfmtl.config.sampling import Resampling, Sampling
 from tfmtl.config.serving import Serving
@@ -60,6 +73,10 @@ class Config(Spec):
     training: Training = Training()
     tuner: Tuner | None = None
     """A search for better values of the other keys, before the model is trained."""
+    distillation: Distillation | None = None
+    """Trained models that the model learns from beside the labels."""
+    finetuning: Finetuning = Finetuning()
+    """What fine-tuning may cost the tasks that the model has."""
     split: Split = Split()
     validation: Validation = Validation()
     sampling: Sampling = Sampling()
@@ -87,6 +104,12 @@ class Config(Spec):
             if isinstance(task, RetrievalTask):
                 return name, task
         return None
+
+    @property
+    def whole_sequences(self) -> bool:
+        """Whether the retrieval task learns every position of a user's sequence."""
+        task = self.retrieval_task
+        return task is not None and task[1].positions == "all"
 
     @property
     def class_tasks(self) -> dict[str, ClassTask]:
@@ -128,7 +151,10 @@ class Config(Spec):
                     columns.setdefault(task.positive, None)
             elif isinstance(task, MultiLabelTask):
                 columns |= dict.fromkeys(task.labels or [], task)
-            elif not isinstance(task, MultiClassTask):
+            elif isinstance(task, MultiClassTask):
+                continue
+            elif not isinstance(columns.get(task.label), RegressionTask):
+                # What a number may be is said by the task that predicts it.
                 columns[task.label] = task
         for history in self.features.history:
             columns |= {label: columns.get(label) for label in history.where}
@@ -143,8 +169,52 @@ class Config(Spec):
         return {task.label: task for task in self.class_tasks.values() if task.label is not None}
 
     @property
+    def next_event(self) -> NextEvent | None:
+        """How events are predicted from those before them; None where rows are something else."""
+        events = self.source.events
+        return events.next if events else None
+
+    @property
+    def row_inputs(self) -> dict[str, Input]:
+        """The inputs that features make of a row itself, by name: all, or, where the next event is
+        predicted, those that are known before it, and its item's."""
+        made = self.features.inputs
+        spec = self.next_event
+        if spec is None:
+            return made
+        context = {feature.name for feature in self.features.context}
+        return {
+            one.name: one
+            for one in made.values()
+            if one.feature not in context or all(raw.column in spec.known for raw in one.reads)
+        }
+
+    @property
+    def hidden_inputs(self) -> set[str]:
+        """The inputs that ranking tasks do not read: those of the item that comes next."""
+        if self.next_event is None:
+            return set()
+        return {
+            one.name
+            for one in self.row_inputs.values()
+            if any(raw.side == "item" for raw in one.reads)
+        }
+
+    @property
+    def factorised_ids(self) -> list[str]:
+        """The ids that are factorised: the first of the user, the first of the item."""
+        sides = (self.features.user, self.features.item)
+        return [
+            name
+            for side in sides
+            for name in [feature.name for feature in side if isinstance(feature, IdFeature)][:1]
+        ]
+
+    @property
     def query_features(self) -> list[str]:
         """Inputs of the query tower."""
+        if self.model.retrieval.kind == "factorised":
+            return self.factorised_ids[:1]
         chosen = self.model.retrieval.query
         if chosen is None:
             histories = [name for h in self.features.history for name in h.input_names]
@@ -155,6 +225,8 @@ class Config(Spec):
     @property
     def item_features(self) -> list[str]:
         """Inputs of the item tower."""
+        if self.model.retrieval.kind == "factorised":
+            return self.factorised_ids[1:]
         chosen = self.model.retrieval.item
         if chosen is None:
             chosen = [feature.name for feature in self.features.item]
@@ -165,14 +237,22 @@ class Config(Spec):
         check_tasks(self)
         check_log(self)
         check_sources(self)
+        check_next_event(self)
+        check_factorised(self)
         check_features(self)
+        check_matches(self)
         check_windows(self)
         check_sampling(self)
         check_gate(self)
         check_validation(self)
         check_early_stopping(self)
         check_balancer(self)
+        check_budget(self)
         check_bulk_inference(self)
+        check_quality(self)
         check_serving(self)
+        check_sequences(self)
         check_tuner(self)
+        check_distillation(self)
+        check_finetuning(self)
         return self

@@ -51,6 +51,10 @@ class SasRec(Spec):
     heads: Count = 1
     """Must divide the width of an item's embeddings together."""
     dropout: Rate = 0.2
+    variant: Literal["paper", "code"] = "paper"
+    """`code` does what the authors' program does beyond the paper's equations: it multiplies the
+    items by the square root of their width before their positions are added, and normalises the
+    last block's output."""
 
 
 def _by_name(value: Any) -> Any:

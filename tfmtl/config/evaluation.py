@@ -18,9 +18,11 @@ _METRICS = {
         "gauc",
     ),
     "regression": ("rmse", "mae"),
-    "multi_class": ("majority", "accuracy", "macro_f1", "log_loss"),
+    "multi_class": ("majority", "accuracy", "macro_f1", "macro_auc", "log_loss"),
     "multi_label": ("micro_f1", "macro_f1", "pr_auc", "log_loss"),
 }
+_DECIDED = ("precision", "recall", "f1")
+"""Metrics of binary tasks that say from which probability on the event is predicted."""
 LOWER_IS_BETTER = {"loss", "log_loss", "normalized_entropy", "ece", "rmse", "mae", "gini"}
 NEITHER_IS_BETTER = {"calibration", "rows", "positives", "majority"}
 """Figures that are no objectives."""
@@ -65,18 +67,23 @@ class Evaluation(Spec):
                 raise ValueError(f"'{name}' is made by evaluation itself; leave it out")
         return slices
 
-    def metrics_of(self, kind: str, users: bool = True, queries: bool = False) -> list[str]:
+    def metrics_of(
+        self, kind: str, users: bool = True, queries: bool = False, decided: bool = False
+    ) -> list[str]:
         """Names of what is measured for tasks of a kind, as evaluation gives them.
 
         Args:
             kind: the tasks' kind.
             users: whether the users are known; some metrics need them.
             queries: whether it is known which rows belong to one query.
+            decided: whether a binary task has a threshold.
         """
         if kind != "retrieval":
             by_query = queries and kind in ("binary", "regression")
             ndcg = [f"ndcg@{k}" for k in self.top_k] if by_query else []
-            return ["rows", *(n for n in _METRICS[kind] if users or n != "gauc"), *ndcg]
+            named = [n for n in _METRICS[kind] if users or n != "gauc"]
+            f1 = _DECIDED if decided else ()
+            return ["rows", *named, *f1, *ndcg]
         found = [f"{name}@{k}" for k in self.top_k for name in ("recall", "ndcg")] + ["mrr"]
         shown = [f"{name}@{k}" for k in self.top_k for name in ("coverage", "gini")]
         return ["rows", *found, *(f"{name}_unseen" for name in found if users), *shown]

@@ -72,6 +72,15 @@ class Features(Spec):
         return made
 
     @property
+    def past_inputs(self) -> dict[str, Input]:
+        """Inputs that hold the context of histories, by name: the row's own input of each, of
+        which they have one after the other for as many events as the history keeps."""
+        made = self.inputs
+        return {
+            name: made[feature] for h in self.history for name, feature in h.context_inputs.items()
+        }
+
+    @property
     def int64_columns(self) -> set[str]:
         """Raw columns of ids that requests give as int64."""
         return {f.raw for f in self if isinstance(f, IdFeature) and f.dtype == "int64"}
@@ -167,12 +176,30 @@ class Features(Spec):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _histories_have_context(self) -> Self:
+        single = {f.name for f in self.context if _is_single(f)}
+        for history in self.history:
+            for name in history.context:
+                if name not in single:
+                    raise ValueError(
+                        f"history '{history.title}': context names '{name}', which is no id, "
+                        f"number or time in features.context; choose among "
+                        f"{', '.join(sorted(single)) or 'none declared'}"
+                    )
+        return self
+
 
 def embedding_dim(feature: Feature) -> int | None:
-    """Width of a feature's embeddings; None where it has none."""
+    """Width of what a feature's embeddings become; None where it has none."""
     if isinstance(feature, TimestampFeature | VectorFeature):
         return None
-    return feature.dim
+    return feature.width if isinstance(feature, TextFeature) else feature.dim
+
+
+def _is_single(feature: Feature) -> bool:
+    """Whether a feature is made of one value of one column, as a history's context is."""
+    return isinstance(feature, Vocabular | HashedFeature | NumericFeature | TimestampFeature)
 
 
 def _is_of_history(feature: Feature) -> bool:

@@ -38,6 +38,9 @@ class History(Spec):
     gaps: bool = False
     """The model also sees how long ago each of them was, in ranges of powers of two seconds. A
     request gives seconds."""
+    context: list[Name] = []
+    """Context features of the rows in which it happened, such as hour, place and weather: single
+    ids, numbers and times. Joined and projected, they are added to the items' embeddings."""
     name: Name | None = None
     encoder: HistoryEncoder = Mean()
     """What makes a vector of the items' embeddings, which are shared with the item's own features.
@@ -48,6 +51,18 @@ class History(Spec):
         twice = next((name for name in self.where if self.where.count(name) > 1), None)
         if twice is not None:
             raise ValueError(f"where names '{twice}' twice; leave one of them out")
+        return self
+
+    @model_validator(mode="after")
+    def _context_has_an_order(self) -> Self:
+        if self.context and self.encoder.kind in ("mean", "din"):
+            raise ValueError(
+                f"context: encoder {self.encoder.kind} reads items only; choose gru, lstm or sasrec"
+            )
+        named = [*self.of, *self.context]
+        twice = next((name for name in self.context if named.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"context: '{twice}' is named twice; leave one of them out")
         return self
 
     @property
@@ -65,6 +80,11 @@ class History(Spec):
         return {self.input_name(feature): feature for feature in self.of}
 
     @property
+    def context_inputs(self) -> dict[str, str]:
+        """Names of the model inputs that hold context, and the context feature of each."""
+        return {self.input_name(feature): feature for feature in self.context}
+
+    @property
     def gap_input(self) -> str | None:
         """Name of the model input that holds how long ago; None where none does."""
         return f"{self.title}_gaps" if self.gaps else None
@@ -77,5 +97,5 @@ class History(Spec):
     @property
     def input_names(self) -> list[str]:
         """Names of all model inputs of this history."""
-        more = (self.gap_input, self.behaviour_input)
-        return [*self.item_inputs, *(name for name in more if name is not None)]
+        more = [name for name in (self.gap_input, self.behaviour_input) if name is not None]
+        return [*self.item_inputs, *more, *self.context_inputs]

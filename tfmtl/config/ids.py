@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from tfmtl.config.base import Rate
 from tfmtl.config.feature_base import Dimension, FeatureBase
 from tfmtl.config.inputs import Input, Raw, Side
 
@@ -32,6 +33,9 @@ class IdFeature(Vocabular):
     dtype: Literal["string", "int64"] = "string"
     """What requests give for it, and answers where it is the item's key: texts, or whole numbers of
     which negative ones are missing. The log may have either."""
+    dropout: Rate = 0.0
+    """Share of the training rows in which the id is taken for an unknown one, so that what has no
+    history yet is ranked by its text and attributes. Histories keep their ids."""
 
 
 class CategoricalFeature(Vocabular):

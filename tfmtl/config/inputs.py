@@ -37,6 +37,8 @@ class Input(NamedTuple):
         reads: raw columns that it is made from, in the order in which its layer takes them.
         dtype: `int32` for ids, `float32` for numbers.
         length: values a row; None where there is one that is no list.
+        encoded: a vector made by a frozen encoder of texts, as wide as that one is, which only
+            the analysis knows.
     """
 
     name: str
@@ -44,3 +46,4 @@ class Input(NamedTuple):
     reads: tuple[Raw, ...]
     dtype: Literal["int32", "float32"] = "int32"
     length: int | None = None
+    encoded: bool = False

@@ -14,19 +14,33 @@ from tfmtl.config.trunks import SharedBottom, Trunk
 
 class Factorised(Spec):
     """Biased matrix factorisation of the first user id and the first item id:
-    `b_u + b_i + p_u . q_i` (Koren et al. 2009)."""
+    `b_u + b_i + p_u . q_i` (Koren et al. 2009). With the trunk `none` and the mean that a head
+    starts from it is the model known as SVD.
+
+    Example:
+        `{dim: 32, l2: 0.09}`, or SVD++ as `{dim: 20, l2: 0.08, implicit: true}`
+    """
 
     dim: Annotated[int, Field(ge=1)] = 32
     l2: Annotated[float, Field(ge=0)] = 0.02
     """Penalty on the squares of a row's biases and factors, a mean over the batch."""
+    implicit: bool = False
+    """Adds to a user's factors what it says of the user to have rated some items, whatever the
+    ratings: SVD++ (Koren 2008). The items that each user rated in training are a part of the
+    model."""
 
 
 class RetrievalTowers(Spec):
     """The towers that map a query and an item to vectors of one space."""
 
-    kind: Literal["mlp", "sum"] = "mlp"
+    kind: Literal["mlp", "sum", "factorised"] = "mlp"
     """`mlp` runs the concatenated embeddings through dense layers; `sum` adds the embeddings, so
-    that with one id on each side the model is a matrix factorisation."""
+    that with one id on each side the model is a matrix factorisation. `factorised` has nothing of
+    its own to learn: its vectors are those of `model.factorised`, so that the items it finds are
+    those with the highest predictions of a ranking task."""
+    of: str | None = None
+    """Of `factorised`: the ranking task whose predictions order the items; the first number that
+    is predicted where it is not given."""
     dim: Annotated[int, Field(ge=1)] = 32
     """Dimension of the vectors; for `sum` every feature's dimension."""
     units: Units = [64]
@@ -53,6 +67,13 @@ class Model(Spec):
     factorised: Factorised | None = None
     """Adds a biased matrix factorisation to what a ranking task's tower gives; none where it is
     not given."""
+    match: list[tuple[str, str]] = []
+    """Pairs of features of text or vectors, such as `[query, title]`: the trunk is given the
+    element-wise product of their vectors, each of length 1, and one cosine. Of frozen texts that is
+    the cosine of what the encoder gives, which tells from the first step on."""
+    match_alone: bool = False
+    """Whether the trunk reads of the features in `match` their resemblance alone: what is learnt of
+    some queries then holds for others, too."""
     match_history: bool = True
     """Gives the trunk, for every history, the element-wise product of its embedding with that of
     the candidate: how much the item resembles what the user did before."""

@@ -24,12 +24,16 @@ class Recommend(Spec):
     filters: list[str] = []
     """Columns of items by which requests may filter: texts by `allow_COLUMN` and `deny_COLUMN`,
     numbers by `min_COLUMN` and `max_COLUMN`."""
+    returns: list[str] = []
+    """Columns of items, single numbers, that are answered beside the predictions."""
     available: str | None = None
     """Column of items: those where it is 0, false or missing are never answered."""
 
     @model_validator(mode="after")
     def _named_once(self) -> Self:
-        twice = next((name for name in self.filters if self.filters.count(name) > 1), None)
-        if twice is not None:
-            raise ValueError(f"filters names '{twice}' twice; leave one of them out")
+        for key in ("filters", "returns"):
+            names = getattr(self, key)
+            twice = next((name for name in names if names.count(name) > 1), None)
+            if twice is not None:
+                raise ValueError(f"{key} names '{twice}' twice; leave one of them out")
         return self

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Literal
 
 from tfmtl.config.formulas import parse_formula, variables
+from tfmtl.config.quality import QUALITY
 from tfmtl.served_names import conditional_output
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ ColumnKind = Literal["text", "number"]
 
 def item_columns(config: "Config") -> dict[str, ColumnKind]:
     """Columns of items that are single texts or numbers: those of features, then
-    `serving.columns`. The item's key is none of them."""
+    `serving.columns` and what is made. The item's key is none of them."""
     made = config.features.inputs.values()
     raws = [raw for one in made for raw in one.reads if raw.side == "item"]
     kinds: dict[str, ColumnKind] = {
@@ -26,8 +27,14 @@ def item_columns(config: "Config") -> dict[str, ColumnKind]:
     # Read as a time elsewhere, it is kept as one.
     kinds |= {raw.column: "number" for raw in raws if raw.kind == "time"}
     kinds |= config.serving.columns
+    kinds |= dict.fromkeys(made_columns(config), "number")
     kinds.pop(config.source.log.item, None)
     return kinds
+
+
+def made_columns(config: "Config") -> tuple[str, ...]:
+    """Columns of items that no table has: they are made of the training rows."""
+    return QUALITY if config.serving.quality else ()
 
 
 def number_outputs(config: "Config") -> list[str]:
@@ -38,7 +45,9 @@ def number_outputs(config: "Config") -> list[str]:
 
 def default_formula(config: "Config") -> str | None:
     """The formula where none is configured; None for a model that gives items no number."""
-    names = [*number_outputs(config), *([RETRIEVAL_SCORE] if config.retrieval_task else [])]
+    # What comes next is predicted without an item, and says nothing of any.
+    numbers = [] if config.next_event else number_outputs(config)
+    names = [*numbers, *([RETRIEVAL_SCORE] if config.retrieval_task else [])]
     return names[0] if names else None
 
 

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from tfmtl.config.base import Spec
 from tfmtl.config.durations import Duration, seconds
+from tfmtl.config.next_event import NextEvent
 from tfmtl.config.tables import Lookup, SideTable, TableSource
 
 
@@ -57,6 +58,8 @@ class Events(TableSource):
 
     With impressions, an event makes the labels of one impression 1: the latest of those that are
     equal in the columns `on`, at most `within` before it.
+
+    With `next`, every event is a row, which is predicted from the user's events before it.
     """
 
     time: str = "timestamp"
@@ -73,6 +76,13 @@ class Events(TableSource):
     `[request_id, item_id]`; compared as texts."""
     within: Duration | None = None
     """How long after its impression an event still belongs to it, e.g. `1d`."""
+    next: NextEvent | None = None
+    """Makes a row of every event, to be predicted from what its user did before."""
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of events that labels name."""
+        return list(dict.fromkeys(kind for kinds in self.labels.values() for kind in kinds))
 
     @property
     def weight(self) -> str | None:
@@ -93,6 +103,27 @@ class Events(TableSource):
                 )
             if self.event is not None and not kinds:
                 raise ValueError(f"labels.{label}: name at least one event, got []")
+        return self
+
+    @model_validator(mode="after")
+    def _next_is_unknown(self) -> Self:
+        if self.next is None:
+            return self
+        if self.negatives != Negatives():
+            raise ValueError(
+                "negatives: with next every row is an event, no items are sampled; leave it out"
+            )
+        if self.next.gap in self.labels:
+            raise ValueError(
+                f"next.gap: '{self.next.gap}' is in labels already; give it another name"
+            )
+        meanings = {self.item: "the item", self.event: "the kind", self.next.gap: "the gap"}
+        for name in self.next.known:
+            if name in meanings:
+                raise ValueError(
+                    f"next.known: '{name}' is {meanings[name]} of the event that is predicted; "
+                    f"leave it out"
+                )
         return self
 
 
@@ -157,6 +188,11 @@ class Source(Spec):
 
 
 def _check_events(events: Events, impressions: Impressions | None) -> None:
+    if events.next and impressions:
+        raise ValueError(
+            "events.next: it makes rows of events, and there are impressions, which are rows; "
+            "leave one of the two out"
+        )
     if impressions is None:
         for name in ("on", "within"):
             if getattr(events, name) is not None:
@@ -190,6 +226,8 @@ def _check_events(events: Events, impressions: Impressions | None) -> None:
 
 def _check_times(source: Source) -> None:
     times = source.impressions.label_times if source.impressions else {}
+    if source.feedback_delay and source.events and source.events.next:
+        raise ValueError("feedback_delay: with events.next an event is known at once; leave it out")
     for label in source.feedback_delay:
         if label in times:
             raise ValueError(

@@ -1,11 +1,12 @@
 """What the model predicts, and in which scenarios."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from tfmtl.config.base import Spec
 from tfmtl.config.losses import BinaryLoss, CrossEntropy, Focal, RankingLoss
+from tfmtl.config.retrieval_losses import InBatch, RetrievalLoss
 
 
 class Scenario(Spec):
@@ -43,21 +44,59 @@ Classes = Annotated[list[Annotated[str, Field(coerce_numbers_to_str=True)]], Aft
 """Names of classes; numbers are names too. Spaces around them do not count in the data."""
 
 
+TUNED: Final = "tuned"
+
+
+def _probability(value: Any) -> Any:
+    number = isinstance(value, int | float) and 0 < value < 1
+    if not number and value != TUNED:
+        raise ValueError(f"give a probability between 0 and 1, or '{TUNED}', got {value!r}")
+    return value
+
+
+Threshold = Annotated[
+    Annotated[float, Field(gt=0, lt=1)] | Literal["tuned"], BeforeValidator(_probability)
+]
+"""A probability, or that of the best F1 on the validation rows."""
+
+
 class RetrievalTask(TaskBase):
-    """Finds items for a query: in-batch softmax over two towers."""
+    """Finds items for a query: a softmax over the inner products of two towers."""
 
     kind: Literal["retrieval"]
     positive: str | None = None
     """Label column that must be positive for a row to count; every row where it is not given."""
+    loss: RetrievalLoss = InBatch()
+    """Over which items the softmax goes."""
+    positions: Literal["last", "all"] = "last"
+    """`all` learns a user's whole sequence at once: of the latest training row of every user, each
+    item of the history is the query's last one, and the item after it the one to be found (Kang and
+    McAuley 2018). For query towers that read nothing but one history, in order."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
     sampling_correction: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """Strength of the sampling-bias correction: 0 none, 1 the whole log probability."""
+    """In a batch: strength of the sampling-bias correction, 0 none, 1 the whole log probability."""
     remove_accidental_hits: bool = True
+    """In a batch: whether items equal to a query's own are no negatives of it; of drawn items they
+    never are."""
     hard_negatives: Annotated[int, Field(ge=1)] | None = None
-    """How many of a batch's items count as negatives of a query, those with the highest scores;
-    all where it is not given. A batch with fewer items counts all of them."""
+    """In a batch: how many of its items count as negatives of a query, those with the highest
+    scores; all where it is not given. A batch with fewer items counts all of them."""
     reduction: Literal["mean", "sum"] = "mean"
     """`sum` lets the loss grow with the batch, as TFRS does unless told otherwise."""
+
+    @model_validator(mode="after")
+    def _in_batch_only(self) -> Self:
+        if self.loss.kind != "in_batch" and self.hard_negatives is not None:
+            raise ValueError(
+                f"hard_negatives: they are chosen among a batch's items, and the loss is "
+                f"{self.loss.kind}; leave out one of the two"
+            )
+        if self.loss.kind == "in_batch" and self.positions == "all":
+            raise ValueError(
+                "positions: all positions are compared with the items of the catalogue; choose "
+                "loss: all_items or sampled"
+            )
+        return self
 
 
 class BinaryTask(TaskBase):
@@ -65,6 +104,10 @@ class BinaryTask(TaskBase):
 
     kind: Literal["binary"]
     label: str
+    positive_from: float | None = None
+    """Where the label is a number, such as a rating, it is positive from this one on: `{kind:
+    binary, label: rating, positive_from: 4}` is whether a review is a good one. A regression task
+    may have the same label."""
     after: str | None = None
     """The binary task that must have happened first, as `click` for `purchase`: the tasks form a
     funnel, which `model.funnel` says how to learn. The prediction is the probability over all
@@ -83,6 +126,11 @@ class BinaryTask(TaskBase):
     """What brings the trained model's probabilities to those of the validation rows, scenario by
     scenario, so that an expected revenue can be computed from them: `platt` scales and shifts the
     logits. None where not given."""
+
+    threshold: Threshold | None = None
+    """From this probability on the event counts as predicted: evaluation then has `precision`,
+    `recall` and `f1`. `tuned` is that of the best F1 on the validation rows, which is served beside
+    the probability as `TASK_thresholds`."""
 
     @model_validator(mode="after")
     def _one_weight_of_positives(self) -> Self:
@@ -126,6 +174,11 @@ class MultiClassTask(TaskBase):
     another one counts as missing."""
     max_classes: Annotated[int, Field(ge=2)] = 1000
     """The most frequent classes that are kept where `values` is not given."""
+    class_balance: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """How far rare classes count as much as frequent ones: a row's loss is weighed by its class's
+    share of the training rows to the power of minus this. Rare classes are then named more often,
+    which lifts `macro_f1`; the predictions are probabilities where classes are that much more
+    alike."""
 
 
 class MultiLabelTask(TaskBase):
@@ -150,8 +203,10 @@ class MultiLabelTask(TaskBase):
     and others are left aside."""
     max_classes: Annotated[int, Field(ge=1)] = 1000
     """The most frequent labels that are kept where `values` is not given."""
-    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """From this probability on, evaluation takes a label for predicted."""
+    threshold: Threshold = 0.5
+    """From this probability on a label counts as predicted. `tuned`: each label has one of its own,
+    that of the best F1 on the validation rows, which is served beside the probabilities as
+    `TASK_thresholds`."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -165,6 +220,12 @@ class MultiLabelTask(TaskBase):
             if self.separator is not None and self.separator in value:
                 raise ValueError(f"values: '{value}' contains the separator '{self.separator}'")
         return self
+
+
+def reads_number(task: object) -> bool:
+    """Whether a task's label is a number, rather than 0 or 1."""
+    derived = isinstance(task, BinaryTask) and task.positive_from is not None
+    return derived or isinstance(task, RegressionTask)
 
 
 ClassTask = MultiClassTask | MultiLabelTask

@@ -2,12 +2,17 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from tfmtl.config.base import Spec
+from tfmtl.config.encoders import Mean
 from tfmtl.config.feature_base import Dimension, FeatureBase, Name
 from tfmtl.config.ids import Buckets
 from tfmtl.config.inputs import Input, Side
+from tfmtl.config.text_encoders import Cnn, Pretrained, TextEncoder, Transformer
+
+_OF_TOKENS = ("tokens", "min_count", "max_size", "hash_buckets", "oov_buckets", "table")
+_MARKED = 3
 
 
 def _in_order(sizes: tuple[int, int]) -> tuple[int, int]:
@@ -81,8 +86,54 @@ class TextFeature(FeatureBase):
     """Ids that unknown tokens share, by their hash."""
     table: Name | None = None
     """Text features that name the same table share vocabulary and embeddings."""
-    encoder: Literal["mean"] = "mean"
-    """`mean`: the mean of the tokens' embeddings."""
+    encoder: TextEncoder = Mean()
+    """How tokens become one vector: their mean, whatever their order; `cnn` and `transformer`,
+    which read them in order. `pretrained` has word pieces of its own, of which `length` are kept,
+    marks included, and its vectors are projected to `dim`. A name stands for the encoder with its
+    defaults."""
+
+    @property
+    def width(self) -> int:
+        """Width of a text's vector."""
+        return self.encoder.filters if isinstance(self.encoder, Cnn) else self.dim
+
+    @property
+    def pretrained(self) -> Pretrained | None:
+        """The encoder where it is pretrained."""
+        return self.encoder if isinstance(self.encoder, Pretrained) else None
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the model reads vectors of a pretrained encoder that stays as it is."""
+        return self.pretrained is not None and self.pretrained.tuning == "frozen"
+
+    @model_validator(mode="after")
+    def _has_one_kind_of_tokens(self) -> "TextFeature":
+        if self.pretrained is None:
+            return self
+        for key in _OF_TOKENS:
+            if getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(
+                    f"feature '{self.name}': {key} is of texts that the model splits itself; leave "
+                    "it out, a pretrained encoder has word pieces of its own"
+                )
+        if self.length < _MARKED:
+            raise ValueError(
+                f"feature '{self.name}': length should be at least {_MARKED}, for a word piece "
+                f"between two marks, got {self.length}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> "TextFeature":
+        if isinstance(self.encoder, Transformer) and self.dim % self.encoder.heads:
+            raise ValueError(
+                f"feature '{self.name}': heads should divide dim, got {self.encoder.heads} heads "
+                f"and dim {self.dim}; choose another of the two"
+            )
+        return self
 
     def inputs(self, side: Side) -> list[Input]:
+        if self.frozen:
+            return [Input(self.name, self.name, (self._text(side),), "float32", encoded=True)]
         return [Input(self.name, self.name, (self._text(side),), "int32", self.length)]

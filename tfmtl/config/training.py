@@ -5,8 +5,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from tfmtl.config.base import Spec
+from tfmtl.config.budgets import Budget
 from tfmtl.config.durations import seconds
 from tfmtl.config.early_stopping import EarlyStopping
+from tfmtl.config.lora import Lora, Pattern
 from tfmtl.config.optimizers import DenseOptimizer, TableAdagrad, TableOptimizer
 
 
@@ -15,6 +17,9 @@ class Optimizers(Spec):
 
     tables: TableOptimizer = TableAdagrad()
     dense: DenseOptimizer = DenseOptimizer()
+    rates: dict[Pattern, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}
+    """Factors of the learning rates by pattern of the parts' names, such as
+    `{encoders: 0.1, trunk: 0.3}`; of several that match a part the last one counts."""
 
 
 class Checkpoints(Spec):
@@ -37,6 +42,14 @@ class Training(Spec):
     keep_optimizer: bool = False
     """Fine-tuning goes on with the optimisers' state of the model it starts from, such as Adagrad's
     sums of squares; otherwise they start anew."""
+    freeze: list[Pattern] = []
+    """Parts that stay as they are, by patterns of their names: `tables`, `encoders`, `trunk`,
+    `towers/click`."""
+    lora: Lora | None = None
+    """Weights that learn by low-rank changes only; where not given every weight learns itself."""
+    budget: Budget | None = None
+    """What the training may cost and how that is divided; where not given every task and every row
+    has a part in every step of every epoch."""
     early_stopping: EarlyStopping | None = None
     """Ends training by the validation rows; where not given every epoch is trained."""
     checkpoints: Checkpoints = Checkpoints()
@@ -60,6 +73,11 @@ class Training(Spec):
             raise ValueError(
                 "keep_optimizer goes on with the count of steps, by which a schedule starts anew; "
                 "leave out one of the two"
+            )
+        if self.keep_optimizer and self.lora:
+            raise ValueError(
+                "keep_optimizer: adapters are new and have no optimisers' state to go on with; "
+                "leave out one of keep_optimizer and lora"
             )
         return self
 

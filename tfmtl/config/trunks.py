@@ -67,6 +67,14 @@ class Ple(Spec):
     dropout: Rate = 0.0
 
 
+class NoTrunk(Spec):
+    """No network: tasks are predicted by `model.factorised` and a bias alone, no feature is read
+    but its two ids."""
+
+    kind: Literal["none"]
+
+
 Trunk = Annotated[
-    SingleTask | SharedBottom | CrossStitch | Mmoe | Cgc | Ple, Field(discriminator="kind")
+    SingleTask | SharedBottom | CrossStitch | Mmoe | Cgc | Ple | NoTrunk,
+    Field(discriminator="kind"),
 ]

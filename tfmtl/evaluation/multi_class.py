@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tfmtl.evaluation._rows import Flags, Floats, Ints, row_weights
+from tfmtl.evaluation.binary import auc
 
 # About the distance from 1 to the nearest float32, below which a model cannot say how sure it is.
 CLIP = 1e-7
@@ -103,6 +104,25 @@ def macro_f1(
     right = np.bincount(y, w * (predicted == y), classes)
     either = np.bincount(y, w, classes) + np.bincount(predicted, w, classes)
     return float(np.mean(2 * right[either > 0] / either[either > 0]))
+
+
+def macro_auc(
+    labels: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike | None = None
+) -> float:
+    """Mean over the classes of the AUC of each against all others, rare ones counting alike.
+
+    A class that is the label of no row, or of every one, has no AUC and is left out.
+
+    Example:
+        >>> macro_auc([0, 1, 1], [[.6, .3, .1], [.7, .2, .1], [.2, .7, .1]])
+        0.5
+    """
+    y, p, w, _ = counted_classes(labels, probabilities, weights)
+    if not y.size or np.isnan(p).any():
+        return math.nan
+    areas = [auc((y == c).astype(np.float64), p[:, c], w) for c in np.unique(y)]
+    defined = [area for area in areas if not math.isnan(area)]
+    return float(np.mean(defined)) if defined else math.nan
 
 
 def log_loss(

@@ -58,12 +58,12 @@ def micro_f1(
     labels: npt.ArrayLike,
     probabilities: npt.ArrayLike,
     weights: npt.ArrayLike | None = None,
-    threshold: float = 0.5,
+    threshold: npt.ArrayLike = 0.5,
 ) -> float:
     """`2 TP / (2 TP + FP + FN)` over all labels of all rows together; frequent labels count most.
 
     Args:
-        threshold: from this probability on, a label is predicted.
+        threshold: from this probability on, a label is predicted; one for all, or `[labels]`.
 
     Example:
         >>> round(micro_f1([[1, 0], [1, 1]], [[.9, .8], [.7, .2]]), 4)
@@ -77,7 +77,7 @@ def macro_f1(
     labels: npt.ArrayLike,
     probabilities: npt.ArrayLike,
     weights: npt.ArrayLike | None = None,
-    threshold: float = 0.5,
+    threshold: npt.ArrayLike = 0.5,
 ) -> float:
     """Mean over the labels of each one's F1, rare labels counting alike.
 
@@ -85,7 +85,7 @@ def macro_f1(
     slice is not blamed for labels it does not have.
 
     Args:
-        threshold: from this probability on, a label is predicted.
+        threshold: from this probability on, a label is predicted; one for all, or `[labels]`.
 
     Example:
         >>> macro_f1([[1, 0], [1, 1]], [[.9, .8], [.7, .2]])
@@ -132,7 +132,7 @@ def _hits(
     labels: npt.ArrayLike,
     probabilities: npt.ArrayLike,
     weights: npt.ArrayLike | None,
-    threshold: float,
+    threshold: npt.ArrayLike,
 ) -> tuple[Floats, Floats]:
     """`TP` and `2 TP + FP + FN` of each label, `[labels]`; `nan` where a prediction is."""
     y, p, w, _ = counted_labels(labels, probabilities, weights)
@@ -140,7 +140,7 @@ def _hits(
         undefined = np.full(y.shape[1], math.nan)
         return undefined, undefined
     weight = w[:, None] * ~np.isnan(y)
-    actual, predicted = y == 1, p >= threshold
+    actual, predicted = y == 1, p >= np.asarray(threshold)
     right = (weight * (actual & predicted)).sum(axis=0)
     either = (weight * actual).sum(axis=0) + (weight * predicted).sum(axis=0)
     return right, either

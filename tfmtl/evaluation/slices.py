@@ -32,6 +32,20 @@ class Curves(TypedDict):
     roc: list[list[float]]
 
 
+class ClassFigures(TypedDict):
+    """What is found of a class or label: `support` and `predicted` are weights of rows, those that
+    have it and those that are predicted to; `threshold` and `pr_auc` are of labels."""
+
+    name: str
+    support: float
+    predicted: float
+    precision: NotRequired[float | None]
+    recall: NotRequired[float | None]
+    f1: NotRequired[float | None]
+    pr_auc: NotRequired[float | None]
+    threshold: NotRequired[float]
+
+
 class Summary(TypedDict):
     """The metrics of one task, ready for JSON: a figure that is undefined is None, never NaN."""
 
@@ -39,6 +53,7 @@ class Summary(TypedDict):
     slices: dict[str, dict[str, Figures]]
     intervals: NotRequired[SlicedIntervals]
     curves: NotRequired[Curves]
+    classes: NotRequired[list[ClassFigures]]
 
 
 class Difference(TypedDict):

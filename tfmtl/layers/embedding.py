@@ -1,6 +1,6 @@
 """Embedding tables, fused by dimension, and the features that read them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import keras
@@ -43,6 +43,10 @@ class EmbeddingCollection(keras.layers.Layer):
     gradients stay sparse, and a variable carries the attribute `is_table`, by which
     `SplitOptimizer` knows it.
 
+    A table takes low-rank adapters as dense layers do (`tfmtl.layers.lora`): its rows are then
+    those of `W + alpha / rank * A B`, with `A` `[rows, rank]` sparse like the table. Other than in
+    dense layers `A` starts at zero and `B` at random: so a row that no batch has stays as it is.
+
     Args:
         tables: tables by name.
         reads: table by input.
@@ -81,7 +85,48 @@ class EmbeddingCollection(keras.layers.Layer):
             )
             variable.is_table = True
             self._fused[dim] = variable
+        self.adapted: list[str] = []
+        self._adapter_scale = 1.0
         self.built = True
+
+    @property
+    def adaptable(self) -> dict[str, tuple[int, int]]:
+        """Rows and columns of the tables."""
+        return {name: (table.rows, table.dim) for name, table in self.tables.items()}
+
+    def enable_lora(self, names: Sequence[str], rank: int, lora_alpha: float) -> None:
+        """Gives tables adapters; they themselves stay as they are until `merge_lora`."""
+        if self.adapted:
+            raise ValueError(f"the tables {', '.join(self.adapted)} have adapters already")
+        for name in names:
+            table = self.tables[name]
+            rows = self.add_weight(
+                shape=(table.rows, rank), initializer="zeros", name=f"{name}_lora_a"
+            )
+            rows.is_table = True
+            unit = keras.initializers.RandomNormal(stddev=table.dim**-0.5)
+            columns = self.add_weight(
+                shape=(rank, table.dim), initializer=unit, name=f"{name}_lora_b"
+            )
+            setattr(self, _adapter(name, "a"), rows)
+            setattr(self, _adapter(name, "b"), columns)
+        self.adapted, self._adapter_scale = list(names), lora_alpha / rank
+        for dim, variable in self._fused.items():
+            others = [n for n, t in self.tables.items() if t.dim == dim and n not in names]
+            variable.trainable = bool(others)
+
+    def merge_lora(self) -> None:
+        """Takes the adapters' changes into the tables, and the adapters away."""
+        changed = {name: self.rows_of(name) for name in self.adapted}
+        for name in self.adapted:
+            rows, columns = (getattr(self, _adapter(name, part)) for part in "ab")
+            changed[name] += self._adapter_scale * (rows.numpy() @ columns.numpy())
+            delattr(self, _adapter(name, "a"))
+            delattr(self, _adapter(name, "b"))
+        self.adapted = []
+        self.assign_rows(changed)
+        for variable in self._fused.values():
+            variable.trainable = True
 
     def rows_of(self, table: str) -> np.ndarray:
         """The rows of one table, float32 `[rows, dim]`."""
@@ -113,7 +158,18 @@ class EmbeddingCollection(keras.layers.Layer):
             chosen = [name for name in names if self.tables[self.reads[name]].dim == dim]
             if chosen:
                 found |= self._look_up(dim, {name: inputs[name] for name in chosen})
-        return {name: found[name] for name in names}
+        return {name: self._adapt(name, inputs[name], found[name]) for name in names}
+
+    def _adapt(self, name: str, ids: tf.Tensor, found: tf.Tensor) -> tf.Tensor:
+        """Rows of an input as its table's adapter changes them."""
+        table = self.reads[name]
+        if table not in self.adapted:
+            return found
+        rows, columns = (getattr(self, _adapter(table, part)) for part in "ab")
+        change = tf.matmul(
+            rows_at(rows, _hashed(ids, self.tables[table])), tf.convert_to_tensor(columns)
+        )
+        return tf.stop_gradient(found) + self._adapter_scale * change
 
     def _look_up(self, dim: int, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Rows of the inputs that read tables of one dimension, by one gather."""
@@ -146,6 +202,11 @@ class EmbeddingCollection(keras.layers.Layer):
         starts = tf.reshape(tf.constant([self._starts[self.reads[n]] for n in names]), shape)
         # An id outside its table would read a neighbour's row; this way the gather refuses it.
         return tf.where((ids >= 0) & (ids < rows), ids + starts, -1)
+
+
+def _adapter(table: str, part: str) -> str:
+    """The attribute that holds a part of a table's adapter."""
+    return f"lora_{part}_of_{table}"
 
 
 def _hashed(ids: tf.Tensor, table: Table) -> tf.Tensor:

@@ -3,7 +3,7 @@
 import keras
 
 from tfmtl.config import HistoryEncoder as HistoryEncoderSpec
-from tfmtl.config import Interaction, NumberEncoding
+from tfmtl.config import Interaction, NumberEncoding, TextEncoder
 from tfmtl.layers.cross_network import CrossNetwork
 from tfmtl.layers.dot_products import DotProducts
 from tfmtl.layers.history import HistoryEncoder
@@ -12,6 +12,8 @@ from tfmtl.layers.piecewise import PiecewiseLinear
 from tfmtl.layers.recurrent import Recurrent
 from tfmtl.layers.self_attention import SelfAttention
 from tfmtl.layers.target_attention import TargetAttention
+from tfmtl.layers.text_cnn import TextCnn
+from tfmtl.layers.text_transformer import TextTransformer
 
 _HISTORIES: dict[str, type[HistoryEncoder]] = {
     "din": TargetAttention,
@@ -44,6 +46,24 @@ def build_history_encoder(
     elif spec.kind == "sasrec":
         options["length"] = length
     return _HISTORIES[spec.kind](dim, dtype=dtype, name=name, **options)
+
+
+def build_text_encoder(
+    spec: TextEncoder, dim: int, length: int, dtype: str, name: str
+) -> keras.layers.Layer:
+    """The encoder of a text that reads its tokens in order, a `cnn` or a `transformer`.
+
+    Args:
+        spec: one of these two.
+        dim: width of a token.
+        length: most tokens.
+        dtype: dtype policy.
+        name: name of the layer.
+    """
+    options = spec.model_dump(exclude={"kind"})
+    if spec.kind == "cnn":
+        return TextCnn(dtype=dtype, name=name, **options)
+    return TextTransformer(dim, length, dtype=dtype, name=name, **options)
 
 
 def build_number_encoding(spec: NumberEncoding, dtype: str, name: str) -> keras.layers.Layer:

@@ -22,6 +22,22 @@ class HistoryEncoder(keras.layers.Layer):
 
     reads_candidate = False
 
+    def states(self, rows: tf.Tensor, present: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Encodes what every item ends: the vector at an item depends on it and those before it.
+
+        Args:
+            rows: as `call` has them.
+            present: as `call` has it.
+            training: whether dropout is on.
+
+        Returns:
+            `[batch, length, dim]`, zeros where padded.
+
+        Raises:
+            NotImplementedError: the encoder does not read items one after the other.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no state at every item")
+
     def __init__(self, dim: int, dtype: str, name: str | None = None) -> None:
         super().__init__(name=name, dtype=dtype)
         self.dim = dim

@@ -54,7 +54,13 @@ class Recurrent(HistoryEncoder):
         name: str | None = None,
     ) -> None:
         super().__init__(dim, dtype, name)
-        options = {"go_backwards": True, "use_cudnn": False, "name": cell, "dtype": dtype}
+        options = {
+            "go_backwards": True,
+            "return_sequences": True,
+            "use_cudnn": False,
+            "name": cell,
+            "dtype": dtype,
+        }
         self.network = (
             keras.layers.GRU(units or dim, reset_after=False, **options)
             if cell == "gru"
@@ -79,5 +85,11 @@ class Recurrent(HistoryEncoder):
     ) -> tf.Tensor:
         if rows.shape[0] == 0:  # known to be so: Keras takes the cell's products for biases
             return tf.zeros([0, self.dim], self.compute_dtype)
-        state = self.network(rows, mask=present, training=training)
+        # Read from the oldest item on: the last state is the latest item's.
+        state = self.network(rows, mask=present, training=training)[:, -1]
         return state if self.projection is None else self.projection(state)
+
+    def states(self, rows: tf.Tensor, present: tf.Tensor, training: bool = False) -> tf.Tensor:
+        read = tf.reverse(self.network(rows, mask=present, training=training), [1])
+        states = read if self.projection is None else self.projection(read)
+        return tf.where(present[:, :, None], states, tf.zeros_like(states))

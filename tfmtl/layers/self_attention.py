@@ -1,5 +1,7 @@
 """Histories whose items look at those before them."""
 
+from typing import Literal
+
 import keras
 import tensorflow as tf
 
@@ -89,8 +91,8 @@ class SelfAttention(HistoryEncoder):
 
     Reference: Kang and McAuley, "Self-attentive sequential recommendation", ICDM 2018, equations 1
     to 5 and section III.B. Several heads are an option which the paper reports as no gain. Their
-    published code also scales the embeddings by `sqrt(d)` and normalises the last block's output;
-    the paper's equations, followed here, do not.
+    published code also scales the embeddings by `sqrt(d)` and normalises the last block's output,
+    which the paper's equations do not; `variant` says which.
 
     Args:
         dim: width of an item.
@@ -98,6 +100,7 @@ class SelfAttention(HistoryEncoder):
         blocks: number of blocks.
         heads: heads of every block; they divide `dim`.
         dropout: share of the activations dropped in training.
+        variant: `paper`, or `code` for what the authors' program does beyond it.
         dtype: dtype policy of its dense layers and products; logits, softmax, normalisation and
             sums are float32.
 
@@ -121,6 +124,7 @@ class SelfAttention(HistoryEncoder):
         blocks: int = 2,
         heads: int = 1,
         dropout: float = 0.0,
+        variant: Literal["paper", "code"] = "paper",
         dtype: str = "float32",
         name: str | None = None,
     ) -> None:
@@ -139,6 +143,10 @@ class SelfAttention(HistoryEncoder):
             SelfAttentionBlock(dim, heads, dropout, dtype, name=f"block_{i}") for i in range(blocks)
         ]
         self.dropout = keras.layers.Dropout(dropout, dtype="float32")
+        self.scale, self.norm = 1.0, tf.identity
+        if variant == "code":
+            self.scale = dim**0.5
+            self.norm = keras.layers.LayerNormalization(name="norm", dtype="float32")
 
     def build(self, *shapes: object) -> None:
         """Sublayers build themselves when they are first called."""
@@ -151,12 +159,23 @@ class SelfAttention(HistoryEncoder):
         candidate: tf.Tensor,
         training: bool = False,
     ) -> tf.Tensor:
-        length = rows.shape[1]
-        items = rows + self.positions[:length]
-        items = self.dropout(items, training=training)
-        not_later = tf.range(length)[None, :] >= tf.range(length)[:, None]
-        barrier = tf.where(not_later[None] & present[:, None, :], 0.0, FORBIDDEN)
+        items, barrier = self._placed(rows, present, training)
         for block in self.blocks[:-1]:
             items = block(items, barrier=barrier, training=training)
         latest = self.blocks[-1](items, barrier=barrier[:, :1], training=training)[:, 0]
-        return tf.where(tf.reduce_any(present, axis=1, keepdims=True), latest, 0.0)
+        return tf.where(tf.reduce_any(present, axis=1, keepdims=True), self.norm(latest), 0.0)
+
+    def states(self, rows: tf.Tensor, present: tf.Tensor, training: bool = False) -> tf.Tensor:
+        items, barrier = self._placed(rows, present, training)
+        for block in self.blocks:
+            items = block(items, barrier=barrier, training=training)
+        return tf.where(present[:, :, None], self.norm(items), 0.0)
+
+    def _placed(
+        self, rows: tf.Tensor, present: tf.Tensor, training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Items with their positions, and which may look at which."""
+        length = rows.shape[1]
+        items = self.dropout(self.scale * rows + self.positions[:length], training=training)
+        not_later = tf.range(length)[None, :] >= tf.range(length)[:, None]
+        return items, tf.where(not_later[None] & present[:, None, :], 0.0, FORBIDDEN)

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
+from tfmtl.models.encoded_texts import encoded_texts
 from tfmtl.models.multi_task import MultiTaskModel
 
 _BATCH = 8192
@@ -23,7 +24,7 @@ def catalogue_inputs(model: MultiTaskModel, catalogue: pa.Table) -> Inputs:
 
 def embed_items(model: MultiTaskModel, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
     """Vectors of items from the inputs of the item tower, float32 `[items, dim]`."""
-    return in_batches(model.item_vectors, inputs)
+    return in_batches(model.item_vectors, encoded_texts(model, inputs))
 
 
 def in_batches(

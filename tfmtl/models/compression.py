@@ -78,7 +78,9 @@ class Compression:
     def unpacked(self) -> MultiTaskModel:
         """A model of its own whose weights are those that are stored, to be measured."""
         source = self._source
-        model = MultiTaskModel(source.config, source.vocabulary_sizes, source.policy)
+        model = MultiTaskModel(
+            source.config, source.vocabulary_sizes, source.policy, source.encoders, source.rated
+        )
         for own, variable in zip(model.variables, source.variables, strict=True):
             stored = self._stored.get(variable.path)
             own.assign(variable.value if stored is None else stored.whole())
@@ -92,4 +94,4 @@ def _is_large(variable: keras.Variable) -> bool:
 
 
 def _is_table(variable: keras.Variable) -> bool:
-    return getattr(variable, "is_table", False)
+    return getattr(variable, "is_table", False) or getattr(variable, "by_row", False)

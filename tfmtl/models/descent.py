@@ -32,16 +32,36 @@ class Step(NamedTuple):
     figures: Tensors
 
 
-def descend(model: "MultiTaskModel", x: Tensors, y: Tensors, weights: Any) -> Step:
-    """Losses and gradients of a batch, as the model's balancer wants them."""
+def descend(
+    model: "MultiTaskModel",
+    x: Tensors,
+    y: Tensors,
+    weights: Any,
+    tasks: Collection[str] | None = None,
+) -> Step:
+    """Losses and gradients of a batch, as the model's balancer wants them.
+
+    Args:
+        model: the model.
+        x: inputs.
+        y: labels by task.
+        weights: of the rows.
+        tasks: those that take part, with balancers of losses; all where not given.
+    """
     if isinstance(model.balancer, GradientBalancer) and model.ranking:
         return _by_gradients(model, model.ranking, model.balancer, x, y, weights)
-    return _by_loss(model, x, y, weights)
+    return _by_loss(model, x, y, weights, tasks)
 
 
-def _by_loss(model: "MultiTaskModel", x: Tensors, y: Tensors, weights: Any) -> Step:
+def _by_loss(
+    model: "MultiTaskModel",
+    x: Tensors,
+    y: Tensors,
+    weights: Any,
+    tasks: Collection[str] | None,
+) -> Step:
     with tf.GradientTape() as tape:
-        losses = model.losses_by_task(x, y, weights, training=True)
+        losses = model.losses_by_task(x, y, weights, training=True, tasks=tasks)
         objective = total([model.weigh(losses, training=True), *model.losses])
     return Step(objective, losses, tape.gradient(objective, model.trainable_variables), {})
 

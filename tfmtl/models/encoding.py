@@ -7,29 +7,35 @@ import tensorflow as tf
 
 from tfmtl.config import History
 from tfmtl.layers.embedding import EmbeddingCollection
-from tfmtl.layers.encoders import build_history_encoder, build_number_encoding
+from tfmtl.layers.encoders import (
+    build_history_encoder,
+    build_number_encoding,
+    build_text_encoder,
+)
 from tfmtl.layers.pooling import combined, mean_pooling
 from tfmtl.models.inputs import Inputs
+from tfmtl.models.pretrained_texts import PretrainedTexts
 
 Tensors = Mapping[str, tf.Tensor]
 
 
 class Encoding(keras.layers.Layer):
-    """A vector for the embedding of an id, the mean of a text's words, a bag, a history, a number.
+    """A vector for the embedding of an id, a text, a bag, a history, a number.
 
     A history is encoded as a whole, its features' embeddings joined item by item, those of gaps and
-    behaviours added, and its vector has the history's name. Under the encoder `mean` that comes to
-    a mean for each of its inputs, which then have the inputs' names; so does `din` in a tower,
-    which knows no candidate.
+    behaviours and the projected context added, and its vector has the history's name. Under the
+    encoder `mean` that comes to a mean for each of its inputs, which then have the inputs' names;
+    so does `din` in a tower, which knows no candidate.
 
     Args:
         inputs: the model's inputs and the tables they read.
-        dtype: dtype policy of the encoders of histories and numbers.
+        dtype: dtype policy of the encoders of histories, texts and numbers.
 
     Call arguments:
-        inputs: `{input: tensor}`; other keys are left alone.
-        names: the inputs that a tower reads. Where not given, all, and the item of a row is the
-            candidate for its history.
+        inputs: `{input: tensor}`; other keys are left alone. Texts of pretrained encoders may be
+            given as `text_vectors` makes them.
+        names: the inputs that a tower reads. Where not given, those of the ranking tasks, to
+            which the item of a row is the candidate for its history.
         training: whether dropout is on.
 
     Returns:
@@ -51,6 +57,19 @@ class Encoding(keras.layers.Layer):
             )
             for history in inputs.joined(inputs.spec, candidate=True)
         }
+        self.ordered = {
+            text.name: build_text_encoder(
+                text.encoder, text.dim, text.length, dtype, name=f"text_{text.name}"
+            )
+            for text in inputs.ordered.values()
+        }
+        self.contexts = {
+            history.title: keras.layers.Dense(
+                inputs.width(history), use_bias=False, name=f"context_{history.title}", dtype=dtype
+            )
+            for history in inputs.histories
+            if history.context
+        }
         self.numbers = {
             feature.name: build_number_encoding(
                 feature.encoding, dtype, name=f"number_{feature.name}"
@@ -62,18 +81,21 @@ class Encoding(keras.layers.Layer):
             name: keras.layers.Dense(dim, name=f"vector_{name}", dtype=dtype)
             for name, dim in inputs.projected.items()
         }
+        with keras.name_scope(name):
+            self.texts = PretrainedTexts(inputs.texts, dtype)
         self.built = True
 
     def call(
         self, inputs: Tensors, names: Collection[str] | None = None, training: bool = False
     ) -> dict[str, tf.Tensor]:
-        candidate = names is None
-        names = list(self.spec.spec if names is None else names)
+        candidate = names is None and self.spec.candidate
+        names = list(self.spec.ranked if names is None else names)
         rows = self.embedding(inputs, names=[n for n in names if n in self.embedding.reads])
+        inputs = {**inputs, **self.text_vectors(inputs, names)}
         joined = self.spec.joined(names, candidate)
         whole = {name for history in joined for name in history.input_names}
         encoded = {
-            name: self._encode(name, inputs, rows.get(name))
+            name: self._encode(name, inputs, rows.get(name), training)
             for name in self.spec.vectors(names, candidate)
             if name in names and name not in whole
         }
@@ -96,12 +118,14 @@ class Encoding(keras.layers.Layer):
         Returns:
             `{vector: [rows, dim]}`, equal to those of all inputs in rows.
         """
+        users, items = ({**own, **self.text_vectors(own)} for own in (users, items))
         reads = self.embedding.reads
         of_users = self.embedding(users, names=[name for name in reads if name in users])
         of_items = self.embedding(items, names=[name for name in reads if name in items])
-        joined = {h.title: h for h in self.spec.joined(self.spec.spec, candidate=True)}
+        names = self.spec.ranked
+        joined = {h.title: h for h in self.spec.joined(names, candidate=True)}
         encoded = {}
-        for name in self.spec.vectors(self.spec.spec, candidate=True):
+        for name in self.spec.vectors(names, candidate=True):
             if name in items:
                 encoded[name] = self._encode(name, items, of_items.get(name))
             elif name not in joined:
@@ -116,20 +140,69 @@ class Encoding(keras.layers.Layer):
                 encoded[name] = tf.gather(vectors, user_of)
         return encoded
 
-    def _encode(self, name: str, inputs: Tensors, rows: tf.Tensor | None) -> tf.Tensor:
+    def text_vectors(
+        self, inputs: Tensors, names: Collection[str] | None = None
+    ) -> dict[str, tf.Tensor]:
+        """Vectors of the texts that pretrained encoders read, projected to their `dim`.
+
+        They may stand for the texts' ids wherever these are inputs, so that a text that is known
+        beforehand is encoded once.
+
+        Args:
+            inputs: `{input: tensor}`.
+            names: inputs that are read; all where not given.
+
+        Returns:
+            float32 `{input: [batch, dim]}`, those left out that are vectors already.
+        """
+        read = inputs.keys() if names is None else inputs.keys() & set(names)
+        ids = {
+            name: inputs[name]
+            for name in self.texts.texts
+            if name in read and tf.as_dtype(inputs[name].dtype).is_integer
+        }
+        found = self.texts(ids) if ids else {}
+        return {n: tf.cast(self.projections[n](v), tf.float32) for n, v in found.items()}
+
+    def _encode(
+        self, name: str, inputs: Tensors, rows: tf.Tensor | None, training: bool = False
+    ) -> tf.Tensor:
         values = inputs[name]
+        if name in self.ordered:
+            vector = self.ordered[name](rows, values != 0, training=training)
+            return tf.cast(vector, tf.float32)
         if name in self.spec.bags:
             bag = self.spec.bags[name]
             weights = inputs[bag.weights_input] if bag.weights_input else None
             return combined(rows, values, weights, bag.combiner)
         if rows is not None:
             return mean_pooling(rows, values) if values.shape.rank == 2 else rows
+        if name in self.texts.texts:
+            return values
         numbers = tf.cast(values, tf.float32)
         if name in self.projections:
             return tf.cast(self.projections[name](numbers), tf.float32)
         if name in self.numbers:
             return tf.cast(self.numbers[name](numbers), tf.float32)
         return numbers if values.shape.rank == 2 else numbers[:, None]
+
+    def states(
+        self, history: History, inputs: Tensors, training: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """What a history comes to at each of its events, and which of them are there.
+
+        Args:
+            history: one whose encoder reads item after item.
+            inputs: those of the history, `{input: tensor}`.
+            training: whether dropout is on.
+
+        Returns:
+            float32 `[batch, length, dim]`, the latest event first, and bool `[batch, length]`.
+        """
+        names = [name for name in history.input_names if name in self.embedding.reads]
+        items, present = self._events(history, inputs, self.embedding(inputs, names=names))
+        states = self.histories[history.title].states(items, present, training=training)
+        return tf.cast(states, tf.float32), present
 
     def _encode_history(
         self,
@@ -139,12 +212,29 @@ class Encoding(keras.layers.Layer):
         candidate: bool,
         training: bool = False,
     ) -> tf.Tensor:
+        items, present = self._events(history, inputs, rows)
+        item = tf.concat([rows[name] for name in history.of], axis=1) if candidate else None
+        vector = self.histories[history.title](items, present, item, training=training)
+        return tf.cast(vector, tf.float32)
+
+    def _events(
+        self, history: History, inputs: Tensors, rows: Tensors
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """What is read of a history's events, `[batch, length, dim]`, and which are there."""
         items = tf.concat([rows[name] for name in history.item_inputs], axis=2)
         for name in (history.gap_input, history.behaviour_input):
             if name is not None:
                 items += rows[name]
+        if history.context:
+            context = [self._context(name, inputs, rows) for name in history.context_inputs]
+            joined = self.contexts[history.title](tf.concat(context, axis=2))
+            items += tf.cast(joined, tf.float32)
         ids = tf.stack([inputs[name] for name in history.item_inputs], axis=2)
-        present = tf.reduce_any(ids != 0, axis=2)
-        item = tf.concat([rows[name] for name in history.of], axis=1) if candidate else None
-        vector = self.histories[history.title](items, present, item, training=training)
-        return tf.cast(vector, tf.float32)
+        return items, tf.reduce_any(ids != 0, axis=2)
+
+    def _context(self, name: str, inputs: Tensors, rows: Tensors) -> tf.Tensor:
+        """Context of a history's events, `[batch, last, width]`."""
+        width = self.spec.context[name]
+        if not width:
+            return rows[name]
+        return tf.reshape(inputs[name], [-1, inputs[name].shape[1] // width, width])

@@ -1,6 +1,6 @@
 """One Keras model for retrieval and ranking tasks."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +8,15 @@ import keras
 import tensorflow as tf
 
 from tfmtl.balancing import GradientBalancer, LossBalancer, build_balancer, total
-from tfmtl.config import Config, parse
+from tfmtl.config import Config, IdFeature, parse
+from tfmtl.layers.id_dropout import Dropped, IdDropout
+from tfmtl.layers.patterns import chosen
 from tfmtl.models.descent import descend
+from tfmtl.models.distillation import soften
 from tfmtl.models.encoding import Encoding
+from tfmtl.models.factorised_retrieval import FactorisedRetrieval
 from tfmtl.models.inputs import describe
+from tfmtl.models.parts import variables_by_name
 from tfmtl.models.ranking import RankingNetwork
 from tfmtl.models.replicas import agreed, averaged, gathered
 from tfmtl.models.retrieval import RetrievalNetwork
@@ -32,9 +37,13 @@ class MultiTaskModel(keras.Model):
         vocabulary_sizes: values by vocabulary, reserved ids not counted, and classes by task.
         dtype_policy: `float32` or `mixed_bfloat16`, for trunk and towers. Embeddings, outputs and
             losses are float32.
+        encoders: what is known of the pretrained encoders of texts, by checkpoint.
+        rated: different pairs of a user and a rated item in training, by task whose factorisation
+            has implicit feedback.
 
     Attributes:
         inputs_spec: `{input: TensorSpec}`.
+        ranked_inputs: those of the inputs that ranking tasks read.
         home: directory the model was loaded from, with its vocabularies and catalogue.
 
     Call arguments:
@@ -51,22 +60,39 @@ class MultiTaskModel(keras.Model):
     """
 
     def __init__(
-        self, config: Config, vocabulary_sizes: Mapping[str, int], dtype_policy: str = "float32"
+        self,
+        config: Config,
+        vocabulary_sizes: Mapping[str, int],
+        dtype_policy: str = "float32",
+        encoders: Mapping[str, Mapping[str, Any]] | None = None,
+        rated: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__(name=config.name.replace("-", "_"))
         self.config = config
         self.vocabulary_sizes = dict(vocabulary_sizes)
         self.policy = dtype_policy
+        self.encoders = {name: dict(known) for name, known in (encoders or {}).items()}
+        self.rated = dict(rated or {})
         self.home: Path | None = None
-        inputs = describe(config, vocabulary_sizes)
+        self._frozen: list[str] = []
+        inputs = describe(config, vocabulary_sizes, self.encoders)
         self.inputs_spec = inputs.spec
+        self.ranked_inputs = inputs.ranked
         self.encoding = Encoding(inputs, dtype_policy)
         self.ranking: RankingNetwork | None = None
         if config.ranking_tasks:
-            self.ranking = RankingNetwork(config, inputs, dtype_policy)
-        self.retrieval: RetrievalNetwork | None = None
-        if config.retrieval_task:
+            self.ranking = RankingNetwork(config, inputs, dtype_policy, self.rated)
+        self.retrieval: RetrievalNetwork | FactorisedRetrieval | None = None
+        if config.retrieval_task and self.ranking and config.model.retrieval.kind == "factorised":
+            self.retrieval = FactorisedRetrieval(config, self.ranking)
+        elif config.retrieval_task:
             self.retrieval = RetrievalNetwork(config, self.encoding, dtype_policy)
+        dropped = {
+            feature.name: Dropped(feature.dropout, feature.oov_buckets)
+            for feature in config.features
+            if isinstance(feature, IdFeature) and feature.dropout
+        }
+        self.id_dropout = IdDropout(dropped, config.seed) if dropped else None
         self.balancer = build_balancer(config)
         names = ["loss", *(f"loss/{task}" for task in config.tasks), *self._figure_names()]
         self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
@@ -99,7 +125,7 @@ class MultiTaskModel(keras.Model):
         return self._retrieval_network.item_vectors(inputs, training)
 
     @property
-    def _retrieval_network(self) -> RetrievalNetwork:
+    def _retrieval_network(self) -> RetrievalNetwork | FactorisedRetrieval:
         if self.retrieval is None:
             raise ValueError(f"model '{self.config.name}' has no task of kind retrieval")
         return self.retrieval
@@ -143,13 +169,19 @@ class MultiTaskModel(keras.Model):
         return ranking(inputs, self.encoding(inputs, training=training), training=training)
 
     def call(self, inputs: Tensors, training: bool = False) -> dict[str, tf.Tensor]:
+        inputs = {**inputs, **self.encoding.text_vectors(inputs)}
         predictions = self.rank(inputs, training)
         if self.retrieval:
             predictions[self.retrieval.task] = self.retrieval(inputs, training=training)
         return predictions
 
     def losses_by_task(
-        self, x: Tensors, y: Tensors, weights: Any = None, training: bool = False
+        self,
+        x: Tensors,
+        y: Tensors,
+        weights: Any = None,
+        training: bool = False,
+        tasks: Collection[str] | None = None,
     ) -> dict[str, tf.Tensor]:
         """Mean loss of every task on a batch.
 
@@ -162,14 +194,17 @@ class MultiTaskModel(keras.Model):
                 positive.
             weights: of the rows, `[batch]`, or those by task; 1 where not given.
             training: whether dropout is on.
+            tasks: those that take part; all where not given. The losses of others are 0, and a
+                graph computes nothing for them.
 
         Returns:
             `{task: scalar}`.
         """
+        x = {**x, **self.encoding.text_vectors(x)}
         halves: tuple[list[tf.Tensor], Any] = ([], None)
         if self.ranking:
             halves = self.ranking.shared(x, self.encoding(x, training=training), training)
-        return self.losses_from(x, y, weights, *halves, training=training)
+        return self.losses_from(x, y, weights, *halves, training=training, tasks=tasks)
 
     def losses_from(
         self,
@@ -179,21 +214,31 @@ class MultiTaskModel(keras.Model):
         shared: list[tf.Tensor],
         own: Any,
         training: bool = False,
+        tasks: Collection[str] | None = None,
     ) -> dict[str, tf.Tensor]:
         """Mean loss of every task, given what the ranking tasks share."""
         by_task = _by_task(weights, y)
         losses: dict[str, tf.Tensor] = {}
+        scores: dict[str, tf.Tensor] = {}
+        represented: dict[str, tf.Tensor] = {}
         if self.ranking:
-            scores = self.ranking.by_task(x, shared, own, training)
+            represented = self.ranking.represent(shared, own, training)
+            scores = self.ranking.score(x, represented, own, training)
             rows: tuple[Tensors, Tensors, Tensors] = gathered((y, scores, by_task))
             if training:
                 self._show_balancer(*rows)
             meta = {name: x[name] for name in (columns.KEEP_RATE, columns.GROUP) if name in x}
             losses |= self.ranking.losses_from(*rows, meta=gathered(meta))
-        if self.retrieval:
+        if self.retrieval and (tasks is None or self.retrieval.task in tasks):
             task = self.retrieval.task
             losses[task] = self.retrieval.loss_from(x, y[task], by_task[task], training)
-        return {task: losses[task] for task in self.config.tasks}
+        if training and self.config.distillation:
+            losses = soften(self, losses, x, y, by_task, scores, represented)
+        none = tf.constant(0.0)
+        return {
+            task: losses[task] if tasks is None or task in tasks else none
+            for task in self.config.tasks
+        }
 
     def _show_balancer(self, labels: Tensors, scores: Tensors, weights: Tensors) -> None:
         """Shows the balancer the predictions that it watches, before any calibration."""
@@ -209,13 +254,22 @@ class MultiTaskModel(keras.Model):
             return self.balancer(losses, training=training)
         return total([task.weight * losses[name] for name, task in self.config.tasks.items()])
 
-    def learn(self, x: Tensors, y: Tensors, weights: Any) -> dict[str, tf.Tensor]:
+    def learn(
+        self, x: Tensors, y: Tensors, weights: Any, tasks: Collection[str] | None = None
+    ) -> dict[str, tf.Tensor]:
         """Takes one step of the optimiser on a batch.
+
+        Args:
+            x: inputs, as `losses_by_task` reads them.
+            y: labels.
+            weights: of the rows.
+            tasks: those that take part; all where not given.
 
         Returns:
             Scalars: `loss`, `loss/TASK`, and what a gradient balancer tells.
         """
-        step = descend(self, x, y, weights)
+        x = self.id_dropout(x) if self.id_dropout else x
+        step = descend(self, x, y, weights, tasks)
         self.optimizer.apply(averaged(step.gradients), self.trainable_variables)
         return {**_figures(agreed(step.objective), step.losses), **step.figures}
 
@@ -253,22 +307,40 @@ class MultiTaskModel(keras.Model):
     def metrics(self) -> list[keras.metrics.Metric]:
         return list(self.trackers.values())
 
-    def freeze(self, tables: bool = True) -> None:
-        """Keeps the embedding tables as they are in further training, or lets them go again."""
-        self.encoding.embedding.trainable = not tables
-        for layer in self.ranking.factorised.values() if self.ranking else ():
-            layer.trainable = not tables
+    def freeze(self, *parts: str, tables: bool = False) -> None:
+        """Keeps parts as they are in further training, and lets those go that were kept before.
+
+        Args:
+            parts: patterns of their names, as `variables_by_name` gives them: `encoders`, `trunk`,
+                `towers/click`, `tables/dim_32`.
+            tables: whether the embedding tables are among them.
+        """
+        variables = variables_by_name(self)
+        wanted = chosen(variables, [*parts, *(["tables"] if tables else [])], "training.freeze")
+        for name in self._frozen:
+            variables[name].trainable = True
+        self._frozen = [name for name in wanted if variables[name].trainable]
+        for name in self._frozen:
+            variables[name].trainable = False
 
     def get_config(self) -> dict[str, Any]:
         return {
             "config": self.config.model_dump(mode="json"),
             "vocabulary_sizes": self.vocabulary_sizes,
             "dtype_policy": self.policy,
+            "encoders": self.encoders,
+            "rated": self.rated,
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "MultiTaskModel":
-        return cls(parse(config["config"]), config["vocabulary_sizes"], config["dtype_policy"])
+        return cls(
+            parse(config["config"]),
+            config["vocabulary_sizes"],
+            config["dtype_policy"],
+            config["encoders"],
+            config["rated"],
+        )
 
 
 def _figures(objective: tf.Tensor, losses: Tensors) -> dict[str, tf.Tensor]:

@@ -7,9 +7,9 @@ import keras
 import tensorflow as tf
 
 from tfmtl.config import (
+    TUNED,
     BinaryTask,
     Config,
-    IdFeature,
     MultiClassTask,
     MultiLabelTask,
     RankingTask,
@@ -20,16 +20,20 @@ from tfmtl.heads.calibration import PlattScaling
 from tfmtl.heads.funnels import Funnel, build_funnel
 from tfmtl.heads.keep_rate import events, importance, shifted
 from tfmtl.heads.listwise import GroupLoss
+from tfmtl.heads.thresholds import Thresholds
 from tfmtl.layers.encoders import build_interaction
 from tfmtl.layers.factorised import Factorised
+from tfmtl.layers.resemblance import products, resemblance
 from tfmtl.layers.situation import Situation
 from tfmtl.models.inputs import Inputs
 from tfmtl.preprocessing import columns
-from tfmtl.preprocessing.tables import RESERVED
+from tfmtl.preprocessing.tables import RESERVED, reserved
 from tfmtl.scenario_nets import build_scenario_net
 from tfmtl.trunks import GatedTrunk, build_trunk
 
 Tensors = Mapping[str, tf.Tensor]
+_TEMPERATURE = 0.1
+"""By which a cosine is divided, to be as large as what else the trunk reads."""
 Head = RankingHead | MultiClassHead | MultiLabelHead
 
 
@@ -43,6 +47,8 @@ class RankingNetwork(keras.layers.Layer):
         config: the configuration.
         inputs: the model's inputs.
         dtype: dtype policy of scenario net, trunk and towers.
+        rated: different pairs of a user and a rated item in training, by task whose factorisation
+            has implicit feedback.
 
     Call arguments:
         inputs: `{input: tensor}`.
@@ -53,18 +59,32 @@ class RankingNetwork(keras.layers.Layer):
         tasks in a funnel are logits over all impressions.
     """
 
-    def __init__(self, config: Config, inputs: Inputs, dtype: str, name: str = "ranking") -> None:
+    def __init__(
+        self,
+        config: Config,
+        inputs: Inputs,
+        dtype: str,
+        rated: Mapping[str, int] | None = None,
+        name: str = "ranking",
+    ) -> None:
         super().__init__(name=name, dtype="float32")
         tasks = config.ranking_tasks
         self.tasks = list(tasks)
-        self._names = inputs.vectors(inputs.spec, candidate=True)
+        self._names = inputs.vectors(inputs.ranked, candidate=True)
         self._scenarios = len(config.scenario.values) if config.scenario else 0
-        self._ids = [
-            next(f.name for f in side if isinstance(f, IdFeature))
-            for side in (config.features.user, config.features.item)
-            if any(isinstance(f, IdFeature) for f in side)
+        self._ids = [name for name in config.factorised_ids if name in inputs.ranked]
+        self._matches = _matches(inputs) if config.model.match_history and inputs.candidate else []
+        self._pairs = config.model.match
+        if config.model.match_alone:
+            matched = {name for pair in self._pairs for name in pair}
+            self._names = [name for name in self._names if name not in matched]
+        # Compared as they are given, before they are projected.
+        self._raw_pairs = [
+            pair
+            for pair in self._pairs
+            if all(inputs.spec[name].dtype == tf.float32 for name in pair)
+            and inputs.spec[pair[0]].shape[1:] == inputs.spec[pair[1]].shape[1:]
         ]
-        self._matches = _matches(inputs) if config.model.match_history else []
         self.interaction = build_interaction(config.model.interaction, dtype)
         self.scenario_net = build_scenario_net(
             config.model.scenario_net, self.tasks, self._scenarios, dtype
@@ -81,6 +101,11 @@ class RankingNetwork(keras.layers.Layer):
             for name, task in tasks.items()
             if isinstance(task, BinaryTask) and task.calibration
         }
+        self.thresholds = {
+            name: Thresholds(inputs.classes.get(name, 1), name=f"threshold_{name}")
+            for name, task in tasks.items()
+            if isinstance(task, BinaryTask | MultiLabelTask) and task.threshold == TUNED
+        }
         self.funnel: Funnel | None = None
         if config.funnel:
             self.funnel = build_funnel(config.model.funnel, config.funnel, dtype)
@@ -95,7 +120,15 @@ class RankingNetwork(keras.layers.Layer):
             user, item = (inputs.tables[inputs.reads[name]].rows for name in self._ids)
             spec = config.model.factorised
             self.factorised = {
-                name: Factorised(user, item, spec.dim, spec.l2, name=f"factorised_{name}")
+                name: Factorised(
+                    user,
+                    item,
+                    spec.dim,
+                    spec.l2,
+                    pairs=_pairs(name, rated) if spec.implicit else None,
+                    reserved=reserved(config.features.by_name[self._ids[0]]),
+                    name=f"factorised_{name}",
+                )
                 for name in self.tasks
                 if name not in inputs.classes
             }
@@ -108,7 +141,8 @@ class RankingNetwork(keras.layers.Layer):
     def reads(self) -> list[str]:
         """Inputs that are read as they are, beside their vectors."""
         scenario = [columns.SCENARIO] if self._scenarios else []
-        return [*scenario, *(self._ids if self.factorised else [])]
+        raw = [name for pair in self._raw_pairs for name in pair]
+        return list(dict.fromkeys([*scenario, *(self._ids if self.factorised else []), *raw]))
 
     def shared(
         self, inputs: Tensors, encoded: Tensors, training: bool = False
@@ -128,7 +162,7 @@ class RankingNetwork(keras.layers.Layer):
         self, inputs: Tensors, encoded: Tensors, training: bool
     ) -> tuple[tf.Tensor, Situation | None]:
         """What the trunk reads, and where the rows come from."""
-        features = self._features(encoded)
+        features = self._features(inputs, encoded)
         situation = self._situation(inputs, encoded, features)
         if situation is not None:
             features = self.scenario_net(features, situation, training=training)
@@ -139,9 +173,20 @@ class RankingNetwork(keras.layers.Layer):
         self, inputs: Tensors, shared: list[tf.Tensor], own: Any, training: bool = False
     ) -> dict[str, tf.Tensor]:
         """The half that belongs to single tasks: scores by task, and what losses read besides."""
-        own, situation = own
+        return self.score(inputs, self.represent(shared, own, training), own, training)
+
+    def represent(
+        self, shared: list[tf.Tensor], own: Any, training: bool = False
+    ) -> dict[str, tf.Tensor]:
+        """The trunk's output by task, `[batch, width]`."""
         with keras.name_scope(self.trunk.name):
-            representations = self.trunk.by_task(shared, own, training)
+            return self.trunk.by_task(shared, own[0], training)
+
+    def score(
+        self, inputs: Tensors, representations: Tensors, own: Any, training: bool = False
+    ) -> dict[str, tf.Tensor]:
+        """Scores by task of what `represent` gives."""
+        _, situation = own
         hidden = {
             task: self.towers[task](representations[task], situation, training=training)
             for task in self.tasks
@@ -258,12 +303,18 @@ class RankingNetwork(keras.layers.Layer):
         values = loss(labels[task], scores[task], weights[task], meta[columns.GROUP])
         return loss.spec.weight * values
 
-    def _features(self, encoded: Tensors) -> tf.Tensor:
+    def _features(self, inputs: Tensors, encoded: Tensors) -> tf.Tensor:
         vectors = [encoded[name] for name in self._names]
         matches = [
             encoded[vector] * tf.concat([encoded[name] for name in of], axis=1)
             for vector, of in self._matches
         ]
+        for one, other in self._pairs:
+            given = inputs if (one, other) in self._raw_pairs else encoded
+            matches += [
+                products(encoded[one], encoded[other]),
+                resemblance(given[one], given[other]) / _TEMPERATURE,
+            ]
         features = tf.concat([*vectors, *matches], axis=1)
         return self.interaction(features, vectors) if self.interaction else features
 
@@ -285,9 +336,18 @@ class RankingNetwork(keras.layers.Layer):
         )
 
 
+def _pairs(task: str, rated: Mapping[str, int] | None) -> int:
+    if rated is None or task not in rated:
+        raise ValueError(
+            f"`rated` should have the number of rated pairs of task '{task}', whose factorisation "
+            f"has implicit feedback. Received: {rated}"
+        )
+    return rated[task]
+
+
 def _head(name: str, task: RankingTask, classes: int) -> Head:
     if isinstance(task, MultiClassTask):
-        return MultiClassHead(name, classes)
+        return MultiClassHead(name, classes, task.class_balance)
     if isinstance(task, MultiLabelTask):
         return MultiLabelHead(name, classes)
     if isinstance(task, BinaryTask):

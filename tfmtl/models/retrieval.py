@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfmtl.config import Config
 from tfmtl.heads import RetrievalHead
+from tfmtl.heads.catalogue_softmax import CatalogueSoftmax
 from tfmtl.models.encoding import Encoding
+from tfmtl.models.positions import Positions
 from tfmtl.models.replicas import gathered
 from tfmtl.models.towers import Tower
 from tfmtl.preprocessing import columns
@@ -46,6 +49,14 @@ class RetrievalNetwork(keras.layers.Layer):
         self.query_tower = Tower(towers, queries, "query_tower", dtype)
         self.item_tower = Tower(towers, items, "item_tower", dtype)
         self.head = RetrievalHead(spec, self.task)
+        self.softmax: CatalogueSoftmax | None = None
+        if spec.loss.kind != "in_batch":
+            compute = keras.DTypePolicy(dtype).compute_dtype
+            self.softmax = CatalogueSoftmax(
+                spec.loss, spec.temperature, config.seed, compute, f"{self.task}_softmax"
+            )
+        self._catalogue: dict[str, tf.Tensor] = {}
+        self._positions = Positions(config, encoding) if config.whole_sequences else None
 
     def build(self, *shapes: Any) -> None:
         """Sublayers build themselves when they are first called."""
@@ -62,6 +73,19 @@ class RetrievalNetwork(keras.layers.Layer):
         return self.item_tower(
             self.encoding(inputs, names=self.item_features, training=training), training=training
         )
+
+    def know(self, catalogue: Mapping[str, np.ndarray], probabilities: np.ndarray) -> None:
+        """Told of the items that a loss over the catalogue needs.
+
+        Args:
+            catalogue: inputs of the item tower, `{input: [items] or [items, length]}`.
+            probabilities: every item's share of the training rows' positives, `[items]`.
+        """
+        if self.softmax is not None:
+            self.softmax.know(probabilities)
+            self._catalogue = {name: tf.constant(values) for name, values in catalogue.items()}
+        if self._positions is not None:
+            self._positions.know(catalogue)
 
     def call(self, inputs: Tensors, training: bool = False) -> tf.Tensor:
         return self.head(self.query_vectors(inputs, training), self.item_vectors(inputs, training))
@@ -81,6 +105,8 @@ class RetrievalNetwork(keras.layers.Layer):
             A scalar.
         """
         rows = tf.where(labels > 0)[:, 0]
+        if self.softmax is not None:
+            return self._loss_in_catalogue(self.softmax, inputs, rows, weights, training)
         names = {
             *self.query_features,
             *self.item_features,
@@ -96,3 +122,36 @@ class RetrievalNetwork(keras.layers.Layer):
             tf.gather(weights, rows),
         )
         return self.head.loss(*gathered(pairs))
+
+    def _loss_in_catalogue(
+        self,
+        softmax: CatalogueSoftmax,
+        inputs: Tensors,
+        rows: tf.Tensor,
+        weights: tf.Tensor,
+        training: bool,
+    ) -> tf.Tensor:
+        if not softmax.items:
+            raise ValueError(
+                f"task '{self.task}': its loss goes over the catalogue; tell the model of it by "
+                "`tfmtl.models.known_items.know_catalogue(model, transformed)` before it learns"
+            )
+        names = {*self.query_features, columns.ITEM}
+        positives = {name: tf.gather(inputs[name], rows) for name in names}
+        own, places = tf.gather(weights, rows), positives[columns.ITEM]
+        if self._positions is not None and training:
+            states, places, of = self._positions.queries(positives, training)
+            query = self.query_tower({self._positions.history.title: states}, training=training)
+            own = tf.gather(own, of)
+        else:
+            query = self.query_vectors(positives, training)
+        query, places, own = gathered((query, places, own))
+
+        def vectors(at: tf.Tensor) -> tf.Tensor:
+            items = {name: tf.gather(values, at) for name, values in self._catalogue.items()}
+            return self.item_vectors(items, training)
+
+        total = tf.reduce_sum(own * softmax.losses(query, places, vectors, training))
+        if self.head.spec.reduction == "sum":
+            return total
+        return tf.math.divide_no_nan(total, tf.reduce_sum(own))

@@ -4,6 +4,7 @@ DIRECTORY/model.keras          the network
 DIRECTORY/config.yaml          the configuration it was trained with
 DIRECTORY/vocabularies/        what turns raw values into ids
 DIRECTORY/moments.json         what turns raw numbers into scaled ones
+DIRECTORY/encoders/            pretrained encoders of texts, where there are any
 DIRECTORY/catalogue.parquet    the items
 DIRECTORY/queries.parquet      queries to measure an index with, where it was trained by a run
 """
@@ -17,18 +18,23 @@ import keras
 
 import tfmtl.optimizers  # noqa: F401  registers the optimisers that saved models name
 from tfmtl.config import Config, ConfigError, Serving, dump, load
+from tfmtl.models.adapters import merge
 from tfmtl.models.multi_task import MultiTaskModel
 from tfmtl.models.queries import QUERIES
+from tfmtl.preprocessing.encoders import ENCODERS
 from tfmtl.preprocessing.preprocessor import Preprocessor
 
 NETWORK = "model.keras"
 CONFIG = "config.yaml"
 CATALOGUE = "catalogue.parquet"
 PREPROCESSING = ("vocabularies", "moments.json", CATALOGUE)
+OPTIONAL = (ENCODERS, QUERIES)
 
 
 def save_model(model: MultiTaskModel, directory: str | Path, preprocessing: Path) -> None:
     """Writes a model's directory.
+
+    Adapters that it has are taken into its weights before.
 
     Args:
         model: the trained model.
@@ -38,14 +44,14 @@ def save_model(model: MultiTaskModel, directory: str | Path, preprocessing: Path
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    for name in PREPROCESSING:
+    optional = [name for name in OPTIONAL if (preprocessing / name).exists()]
+    for name in (*PREPROCESSING, *optional):
         source, target = preprocessing / name, directory / name
         if source.is_dir():
             shutil.copytree(source, target, dirs_exist_ok=True)
         else:
             shutil.copyfile(source, target)
-    if (preprocessing / QUERIES).is_file():
-        shutil.copyfile(preprocessing / QUERIES, directory / QUERIES)
+    merge(model)
     (directory / CONFIG).write_text(dump(model.config), encoding="utf-8")
     model.save(directory / NETWORK)
 

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tfmtl.optimizers.rates import own_rate
 from tfmtl.optimizers.summing import sum_duplicates
 
 
@@ -66,7 +67,7 @@ class LazyAdam(keras.optimizers.Optimizer):
         index = self._get_variable_index(variable)
         first, second = self._first[index].value, self._second[index].value
         value = variable.value if isinstance(variable, keras.Variable) else variable
-        rate = tf.cast(learning_rate, value.dtype)
+        rate = tf.cast(own_rate(self, index, learning_rate), value.dtype)
         step = tf.cast(self.iterations + 1, value.dtype)
         powers = [tf.pow(tf.constant(b, value.dtype), step) for b in (self.beta_1, self.beta_2)]
         if not isinstance(gradient, tf.IndexedSlices):

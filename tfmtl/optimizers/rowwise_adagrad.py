@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tfmtl.optimizers.rates import own_rate
 from tfmtl.optimizers.sparse_adagrad import SparseAdagrad
 from tfmtl.optimizers.summing import sum_duplicates
 
@@ -42,7 +43,8 @@ class RowwiseAdagrad(SparseAdagrad):
         variable: tf.Variable | keras.Variable,
         learning_rate: tf.Tensor,
     ) -> None:
-        accumulator = self._accumulators[self._get_variable_index(variable)].value
+        index = self._get_variable_index(variable)
+        accumulator = self._accumulators[index].value
         value = variable.value if isinstance(variable, keras.Variable) else variable
         if isinstance(gradient, tf.IndexedSlices):
             rows, change = sum_duplicates(gradient)
@@ -52,6 +54,7 @@ class RowwiseAdagrad(SparseAdagrad):
         squares = tf.reduce_mean(change**2, axis=list(range(1, len(value.shape))))
         tf.raw_ops.ResourceScatterAdd(resource=accumulator.handle, indices=rows, updates=squares)
         sums = tf.gather(accumulator, rows)
-        rates = tf.cast(learning_rate, value.dtype) / (tf.sqrt(sums) + self.epsilon)
+        rate = own_rate(self, index, learning_rate)
+        rates = tf.cast(rate, value.dtype) / (tf.sqrt(sums) + self.epsilon)
         rates = tf.reshape(rates, [-1, *[1] * (len(value.shape) - 1)])
         tf.raw_ops.ResourceScatterSub(resource=value.handle, indices=rows, updates=rates * change)

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tfmtl.optimizers.rates import own_rate
 from tfmtl.optimizers.summing import sum_duplicates
 
 
@@ -63,7 +64,7 @@ class SparseAdagrad(keras.optimizers.Optimizer):
         index = self._get_variable_index(variable)
         accumulator = self._accumulators[index].value
         value = variable.value if isinstance(variable, keras.Variable) else variable
-        rate = tf.cast(learning_rate, value.dtype)
+        rate = tf.cast(own_rate(self, index, learning_rate), value.dtype)
         epsilon = tf.constant(self.epsilon, value.dtype)
         if isinstance(gradient, tf.IndexedSlices):
             rows, summed = sum_duplicates(gradient)

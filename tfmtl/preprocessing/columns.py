@@ -35,6 +35,11 @@ TIME = "meta/time"
 SPLITS = ("train", "validation", "test")
 
 
+SOFT_LABELS = "soft_labels"
+"""Directory beside the splits, with files, row groups and rows as theirs: what teachers say of
+them. `read_examples` gives its columns as inputs."""
+
+
 def label(task: str) -> str:
     """Column of a ranking task's label."""
     return f"label/{task}"
@@ -43,3 +48,24 @@ def label(task: str) -> str:
 def slice_(column: str) -> str:
     """Column that keeps a raw column's text, for evaluation by slice."""
     return f"slice/{column}"
+
+
+def soft_label(task: str) -> str:
+    """Column of the teachers' scores of a ranking task."""
+    return f"soft_label/{task}"
+
+
+def soft_query(task: str) -> str:
+    """Column of the teachers' vectors of queries, divided by their temperatures; 0 where the
+    row is no positive."""
+    return f"soft_query/{task}"
+
+
+def soft_item(task: str) -> str:
+    """Column of the teachers' vectors of items; 0 where the row is no positive."""
+    return f"soft_item/{task}"
+
+
+def hint(task: str) -> str:
+    """Column of the teachers' representations of a ranking task."""
+    return f"hint/{task}"

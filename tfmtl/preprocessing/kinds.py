@@ -27,6 +27,7 @@ from tfmtl.layers.lookup import VocabularyLookup
 from tfmtl.layers.ranges import Ranges
 from tfmtl.layers.standardize import Standardize
 from tfmtl.layers.vectors import Vectors
+from tfmtl.preprocessing.pretrained import Encoders
 from tfmtl.preprocessing.tables import Moments, vocabulary_name, vocabulary_path, vocabulary_size
 from tfmtl.preprocessing.tokenizing import tokenizer
 
@@ -59,12 +60,14 @@ class Analysis:
         config: the configuration.
         directory: where the vocabularies are.
         moments: of numeric features, by name.
+        encoders: pretrained encoders of texts.
         lookups: vocabularies that are in use, by name.
     """
 
     config: Config
     directory: Path
     moments: Mapping[str, Moments]
+    encoders: Encoders
     lookups: dict[str, VocabularyLookup] = field(default_factory=dict)
 
     def lookup(self, feature: Feature, oov_buckets: int = 1) -> VocabularyLookup:
@@ -149,6 +152,12 @@ def _vector(feature: VectorFeature, _: Analysis) -> dict[str, Layer]:
 
 
 def _text(feature: TextFeature, analysis: Analysis) -> dict[str, Layer]:
+    encoder = feature.pretrained
+    if encoder is not None:
+        arguments = (encoder.checkpoint, feature.length, feature.max_bytes)
+        if not feature.frozen:
+            return {feature.name: analysis.encoders.pieces(*arguments)}
+        return {feature.name: analysis.encoders.frozen(*arguments, encoder.pooling)}
     tokens = tokenizer(feature)
     ids: Layer = (
         analysis.lookup(feature, feature.oov_buckets)

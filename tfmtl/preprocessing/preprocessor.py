@@ -10,9 +10,11 @@ from tfmtl.config import Config, Raw
 from tfmtl.layers.fitting import fitted
 from tfmtl.layers.lookup import VocabularyLookup
 from tfmtl.preprocessing import columns
+from tfmtl.preprocessing.encoders import frozen_texts, read_encoders
 from tfmtl.preprocessing.identifiers import id_texts
 from tfmtl.preprocessing.kinds import Analysis, Layer, layers
 from tfmtl.preprocessing.past import PastInputs
+from tfmtl.preprocessing.pretrained import Encoders
 from tfmtl.preprocessing.tables import label_vocabulary, read_moments, read_vocabulary
 
 _SPECS: dict[str, tuple[tf.DType, int]] = {
@@ -37,6 +39,7 @@ class Preprocessor:
 
     Attributes:
         classes: names of the classes by task, in the order of the predictions.
+        encoders: what is known of the pretrained encoders of texts, by checkpoint.
 
     Example:
         >>> preprocessor = Preprocessor(config, Path("out/model"))
@@ -49,15 +52,18 @@ class Preprocessor:
         self.classes = {
             task: read_vocabulary(directory, label_vocabulary(task)) for task in config.class_tasks
         }
+        self.encoders = read_encoders(directory)
         self._inputs = config.features.inputs
         moments = read_moments(directory)
-        self._analysis = Analysis(config, directory, moments)
+        self._analysis = Analysis(config, directory, moments, Encoders(directory))
         self._past = PastInputs(config, moments)
         self._layers: dict[str, Layer] = {}
         for feature in config.features:
             self._layers |= layers(feature, self._analysis)
         self._histories = {
-            h.input_name(of): (of, h.last) for h in config.features.history for of in h.of
+            name: (of, h.last)
+            for h in config.features.history
+            for name, of in {**h.item_inputs, **h.context_inputs}.items()
         }
 
     @property
@@ -71,7 +77,13 @@ class Preprocessor:
     def tables(self) -> list[Any]:
         """The lookup tables, which a SavedModel must track."""
         lookups = self._analysis.lookups.values()
-        return [lookup.table for lookup in lookups if lookup.table is not None]
+        tables = [lookup.table for lookup in lookups if lookup.table is not None]
+        return [*tables, *self._analysis.encoders.tables]
+
+    @property
+    def weights(self) -> list[tf.Variable]:
+        """Variables of the frozen encoders of texts, which a SavedModel must track."""
+        return self._analysis.encoders.weights(frozen_texts(self.config))
 
     def feature(self, name: str) -> Layer:
         """What makes a model input.
@@ -147,7 +159,9 @@ class Preprocessor:
         for name in inputs:
             if name in self._histories:
                 of, last = self._histories[name]
-                made[name] = self._layers[of](fitted(raw[name], last))
+                values = tf.reshape(fitted(raw[name], last), [-1])
+                width = last * (self._inputs[of].length or 1)
+                made[name] = tf.reshape(self._layers[of](values), [-1, width])
             elif name in self._past:
                 made[name] = self._past(name, raw[name])
             elif name == columns.SCENARIO:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import keras
 import tensorflow as tf
 
 
@@ -55,6 +56,13 @@ def pick(values: Sequence[tf.Tensor], members: tf.Tensor) -> tf.Tensor:
         float32 `[batch, width]`.
     """
     return tf.matmul(members, tf.stack(list(values)))
+
+
+def start_at_mean(variables: Sequence[keras.Variable], first: int) -> None:
+    """Gives the variables from `first` on, one a scenario, the mean of those before."""
+    mean = tf.add_n([variable.value for variable in variables[:first]]) / first
+    for variable in variables[first:]:
+        variable.assign(mean)
 
 
 def mix(weights: tf.Tensor, opinions: Sequence[tf.Tensor]) -> tf.Tensor:

@@ -1,6 +1,6 @@
 """What all scenarios share, what one knows, and what the others could tell it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import keras
 import tensorflow as tf
@@ -9,6 +9,9 @@ from tfmtl.layers.mlp import mlp
 from tfmtl.layers.situation import Situation
 from tfmtl.scenario_nets.grouping import membership, mix
 from tfmtl.scenario_nets.interface import ScenarioNet
+
+_NOT_HEARD = -20.0
+"""Added to a logit: a share below a hundred-millionth of that of others."""
 
 
 class SubExpertIntegration(keras.layers.Layer):
@@ -113,6 +116,14 @@ class HiNet(ScenarioNet):
         members = membership(situation.scenario, self.scenarios)
         own, unknown = members[:, :-1], members[:, -1:]
         return tf.nn.softmax(tf.cast(logits, tf.float32), axis=1) * (1 - own) * (1 - unknown)
+
+    def start_scenarios(self, first: int, towers: Collection[keras.layers.Layer]) -> None:
+        """An added scenario starts with a copy of the shared expert, and is not heard by others."""
+        quietest = min(float(unit.bias.numpy().min()) for unit in self.attention_units[:first])
+        for expert, unit in zip(self.own[first:], self.attention_units[first:], strict=True):
+            expert.set_weights(self.shared.get_weights())
+            unit.kernel.assign(tf.zeros_like(unit.kernel.value))
+            unit.bias.assign([quietest + _NOT_HEARD])
 
     @property
     def experts_by_gate(self) -> dict[str, list[str]]:

@@ -1,6 +1,6 @@
 """What every scenario net may do: adapt the features, and build the task towers."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import keras
 import tensorflow as tf
@@ -67,6 +67,14 @@ class ScenarioNet(keras.layers.Layer):
         """How much every expert counts: `{gate: [batch, experts]}`, float32, in the order of
         `experts_by_gate`."""
         return {}
+
+    def start_scenarios(self, first: int, towers: Collection[keras.layers.Layer]) -> None:
+        """Lets scenarios that were added start from what the others know.
+
+        Args:
+            first: number of the first of them; those before it have learnt.
+            towers: those of tasks that have learnt, too.
+        """
 
     def tower(self, task: str, units: Sequence[int]) -> keras.layers.Layer:
         """Builds the tower of one task, which is called as a `TaskTower` is."""

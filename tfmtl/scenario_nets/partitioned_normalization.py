@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from tfmtl.scenario_nets.grouping import membership, pick
+from tfmtl.scenario_nets.grouping import membership, pick, start_at_mean
 
 
 class PartitionedNormalization(keras.layers.Layer):
@@ -89,6 +89,12 @@ class PartitionedNormalization(keras.layers.Layer):
         self.moving_mean = counted("moving_mean", "zeros", (width,))
         self.moving_variance = counted("moving_variance", "ones", (width,))
         self.steps = counted("steps", "zeros", ())
+
+    def start_scenarios(self, first: int) -> None:
+        """Lets scenarios from `first` on start with the others' mean scale and shift; until they
+        have rows their statistics are those of all rows."""
+        start_at_mean(self.own_gamma, first)
+        start_at_mean(self.own_beta, first)
 
     def call(self, features: tf.Tensor, scenario: tf.Tensor, training: bool = False) -> tf.Tensor:
         values = tf.cast(features, tf.float32)

@@ -1,13 +1,13 @@
 """A linear transformation by scenario, then experts of all scenarios and of each."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import keras
 import tensorflow as tf
 
 from tfmtl.layers.mlp import mlp
 from tfmtl.layers.situation import Situation
-from tfmtl.scenario_nets.grouping import by_scenario, membership, mix, pick
+from tfmtl.scenario_nets.grouping import by_scenario, membership, mix, pick, start_at_mean
 from tfmtl.scenario_nets.interface import ScenarioNet
 
 
@@ -79,6 +79,16 @@ class SarNet(ScenarioNet):
             ]
             for name, start in (("beta", "ones"), ("gamma", "zeros"))
         )
+
+    def start_scenarios(self, first: int, towers: Collection[keras.layers.Layer]) -> None:
+        """The transformation starts as the others' mean; the experts, of which a mean would mix
+        units that have nothing in common, as copies of the shared ones."""
+        start_at_mean(self.beta, first)
+        start_at_mean(self.gamma, first)
+        for experts in self.scenario_experts[first:]:
+            for i, expert in enumerate(experts):
+                shared = self.shared_experts[i % len(self.shared_experts)]
+                expert.set_weights(shared.get_weights())
 
     def transform(self, features: tf.Tensor, scenario: tf.Tensor) -> tf.Tensor:
         """`beta_p x + gamma_p`, `[batch, any]`."""

@@ -1,6 +1,6 @@
 """Every scenario's network as the product of a shared one and its own."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 
 import keras
@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfmtl.layers.mlp import mlp
 from tfmtl.layers.situation import Situation
-from tfmtl.scenario_nets.grouping import by_scenario, membership, pick
+from tfmtl.scenario_nets.grouping import by_scenario, membership, pick, start_at_mean
 from tfmtl.scenario_nets.interface import ScenarioNet
 from tfmtl.scenario_nets.partitioned_normalization import PartitionedNormalization
 
@@ -59,6 +59,12 @@ class StarNetwork(keras.layers.Layer):
                 shape=shape[1:], initializer="zeros", name=f"bias_{name}", autocast=False
             ),
         ]
+
+    def start_scenarios(self, first: int) -> None:
+        """Lets scenarios from `first` on start with the mean of the others' own weights."""
+        for own in self.own if self.units else ():
+            for variables in zip(*own, strict=True):
+                start_at_mean(variables, first)
 
     def call(self, features: tf.Tensor, scenario: tf.Tensor) -> tf.Tensor:
         if not self.units:
@@ -125,6 +131,12 @@ class StarTower(keras.layers.Layer):
             )
             for i in range(self.scenarios)
         ]
+
+    def start_scenarios(self, first: int) -> None:
+        """Lets scenarios from `first` on start with the mean of the others' own weights."""
+        self.network.start_scenarios(first)
+        start_at_mean(self.own_kernel, first)
+        start_at_mean(self.own_bias, first)
 
     def call(
         self, representation: tf.Tensor, situation: Situation, training: bool = False
@@ -193,6 +205,10 @@ class Star(ScenarioNet):
     def call(self, features: tf.Tensor, situation: Situation, training: bool = False) -> tf.Tensor:
         normal = self.normalization(features, situation.scenario, training=training)
         return self.network(normal, situation.scenario)
+
+    def start_scenarios(self, first: int, towers: Collection[keras.layers.Layer]) -> None:
+        for part in (self.normalization, self.network, *towers):
+            part.start_scenarios(first)
 
     def tower(self, task: str, units: Sequence[int]) -> StarTower:
         return StarTower(

@@ -1,6 +1,7 @@
 """From a configuration to a trained model's directory."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,13 +40,12 @@ def make_model(
     work: Path | None = None,
     logs: Path | None = None,
     base: Path | None = None,
-    freeze_tables: bool = False,
 ) -> Outcome:
     """Trains a model in this process and writes it with its history.
 
     Beside the model lie `history.json`, the figures of every epoch and, where the configuration
-    wants them, the gradients' cosines, and `gates.json`, how tasks and scenarios use the experts,
-    where there are any.
+    wants them, the gradients' cosines and what became of a budget, and `gates.json`, how tasks and
+    scenarios use the experts, where there are any.
 
     Args:
         config: the configuration.
@@ -55,20 +55,18 @@ def make_model(
         work: directory for the checkpoint.
         logs: directory of TensorBoard's files.
         base: a trained model to go on from.
-        freeze_tables: whether that model's tables stay as they are.
     """
     anew: list[str] = []
     if base is None:
         trained = train(config, transformed, on_batch, work=work, logs=logs)
     else:
-        trained, anew = finetune(
-            config, transformed, base, freeze_tables, on_batch, work=work, logs=logs
-        )
+        trained, anew = finetune(config, transformed, base, on_batch, work=work, logs=logs)
     if output is not None:
         save_model(trained.model, output, transformed)
         write_queries(config, transformed, output)
         cosines = {"cosines": trained.cosines} if trained.cosines else {}
-        _write({"epochs": trained.epochs, **cosines}, output / HISTORY)
+        budget = {"budget": trained.budget} if trained.budget else {}
+        _write({"epochs": trained.epochs, **cosines, **budget}, output / HISTORY)
         use = gate_use(trained.model, transformed)
         if use:
             _write(use, output / GATES)
@@ -89,4 +87,13 @@ def _summary(trained: Trained) -> dict[str, Any]:
         "precision": trained.model.policy,
         "headline": f"{len(trained.epochs)} epochs{chosen}, loss {best['loss']:.4f}, "
         f"{last['examples_per_second']:,.0f} examples/s in the last",
+        **({"lines": [_spending(trained.budget)]} if trained.budget else {}),
     }
+
+
+def _spending(budget: Mapping[str, Any]) -> str:
+    """Who got how much of a budget."""
+    most = max(budget["tasks"].values()) or 1.0
+    parts = ", ".join(f"{task} {steps / most:.0%}" for task, steps in budget["tasks"].items())
+    spent = f"{budget['spent']:,.1f} of {budget['total']:,.1f} {budget['unit']}"
+    return f"budget: {spent}, {budget['steps']:,} steps; rows learnt from, the most 100 %: {parts}"

@@ -10,11 +10,17 @@ _CLIP = 1e-6
 """Rates are kept this far from 0 and 1, where a bias would be infinite."""
 
 
+def class_counts(labels: pa.ChunkedArray, classes: int) -> np.ndarray:
+    """Rows of each class, `[classes]`; labels are numbers of classes, null where missing."""
+    known = labels.drop_null().to_numpy()
+    return np.bincount(known.astype(np.int64), minlength=classes)
+
+
 def starting_bias(labels: pa.ChunkedArray, task: RankingTask, outputs: int) -> np.ndarray | None:
     """The bias with which a head predicts the mean of the labels.
 
     It is `log(p / (1 - p))` for each rate p of a multi-label task, `log p_c` for the share p_c of
-    each class, and the mean of numbers. Binary heads know theirs.
+    each class, less as classes are balanced, and the mean of numbers. Binary heads know theirs.
 
     Args:
         labels: of the training rows, null where missing; of a multi-label task lists.
@@ -25,9 +31,11 @@ def starting_bias(labels: pa.ChunkedArray, task: RankingTask, outputs: int) -> n
         `[outputs]`, or None where no label is known.
     """
     if isinstance(task, MultiClassTask):
-        known = labels.drop_null().to_numpy()
-        counts = np.bincount(known.astype(np.int64), minlength=outputs)
-        return np.log(np.maximum(counts / len(known), _CLIP)) if len(known) else None
+        counts = class_counts(labels, outputs)
+        if not counts.any():
+            return None
+        shares = np.maximum(counts / counts.sum(), _CLIP)
+        return (1 - task.class_balance) * np.log(shares)
     if isinstance(task, MultiLabelTask):
         values = labels.combine_chunks().flatten().to_numpy(zero_copy_only=False)
         values = values.reshape(-1, outputs)

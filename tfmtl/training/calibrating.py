@@ -6,10 +6,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfmtl.heads.calibration import PlattScaling, fit_platt
-from tfmtl.heads.keep_rate import events, importance
 from tfmtl.models.multi_task import MultiTaskModel
-from tfmtl.preprocessing import columns
 from tfmtl.training.examples import read_examples
+from tfmtl.training.stream_weights import stream_weights
 
 _BATCH = 8192
 
@@ -62,13 +61,10 @@ class _Rows:
         self._parts: dict[str, list[np.ndarray]] = {name: [] for name in self._tasks}
 
     def add(self, x: dict[str, tf.Tensor], y: dict[str, tf.Tensor], weights: tf.Tensor) -> None:
-        config = self._model.config
-        if columns.KEEP_RATE in x:
-            labels = {name: y[name] for name in events(config)}
-            weights = weights * importance(labels, x[columns.KEEP_RATE])
+        amounts = stream_weights(self._model.config, x, y, weights)
         logits, scenario = self._logits({name: x[name] for name in self._model.inputs_spec})
         for name in self._tasks:
-            part = [logits[name], y[name], weights, tf.cast(scenario, tf.float32)]
+            part = [logits[name], y[name], amounts, tf.cast(scenario, tf.float32)]
             self._parts[name].append(np.stack([np.asarray(p, np.float64) for p in part]))
 
     def fitted(self, name: str, layer: PlattScaling) -> np.ndarray:

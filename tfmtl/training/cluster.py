@@ -31,7 +31,6 @@ def train_on_workers(
     work: Path | None = None,
     logs: Path | None = None,
     base: Path | None = None,
-    freeze_tables: bool = False,
 ) -> Outcome:
     """Trains a model in processes of their own.
 
@@ -47,7 +46,6 @@ def train_on_workers(
         work: directory for the checkpoint.
         logs: directory of TensorBoard's files.
         base: a trained model to go on from.
-        freeze_tables: whether that model's tables stay as they are.
 
     Raises:
         TrainingError: a worker could not go on; the reason of the first one that told any.
@@ -65,7 +63,6 @@ def train_on_workers(
             "--base": base,
         }
         words = [str(w) for place in places.items() if place[1] is not None for w in place]
-        words += ["--freeze-tables"] if freeze_tables else []
         workers = [
             stack.enter_context(_Worker(number, words, environment))
             for number, environment in enumerate(_environments(config.training.workers))

@@ -1,6 +1,6 @@
 """Every task's metrics on a split: predictions of the model, ranks over the whole catalogue."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,15 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import tensorflow as tf
 
-from tfmtl.config import BinaryTask, Config, MultiClassTask, MultiLabelTask, RegressionTask, Task
+from tfmtl.config import (
+    TUNED,
+    BinaryTask,
+    Config,
+    MultiClassTask,
+    MultiLabelTask,
+    RegressionTask,
+    Task,
+)
 from tfmtl.evaluation import (
     Binary,
     Evaluation,
@@ -20,7 +28,7 @@ from tfmtl.evaluation import (
     Result,
     Retrieval,
 )
-from tfmtl.heads.keep_rate import events, importance
+from tfmtl.heads.thresholds import START
 from tfmtl.models.multi_task import MultiTaskModel
 from tfmtl.models.saved import CATALOGUE
 from tfmtl.preprocessing import columns
@@ -29,10 +37,13 @@ from tfmtl.training.examples import Batch, read_examples
 from tfmtl.training.measured_queries import MeasuredQueries, Translate
 from tfmtl.training.measured_rows import MeasuredRows
 from tfmtl.training.past import Past
+from tfmtl.training.stream_weights import stream_weights
 from tfmtl.training.translation import in_classes_of
 
 _BATCH = 8192
 OnBatch = Callable[[int, int, str], None]
+InOrder = Callable[[np.ndarray], np.ndarray]
+"""Puts probabilities of classes, `[n, classes]`, in another order."""
 
 
 def evaluate_model(
@@ -90,16 +101,24 @@ def measure(
     tasks = {name: config.tasks[name] for name in shared if only is None or name in only}
     past = Past(transformed, split)
     rows = MeasuredRows(transformed / split, config, past, sliced=in_full)
+    in_order: dict[str, InOrder] = {}
+    if translate and model.home:
+        classed = [n for n, t in tasks.items() if isinstance(t, MultiClassTask | MultiLabelTask)]
+        in_order = {name: in_classes_of(transformed, model.home, name) for name in classed}
+    thresholds = {
+        name: _thresholds(name, task, model, in_order.get(name))
+        for name, task in tasks.items()
+        if isinstance(task, BinaryTask | MultiLabelTask)
+    }
     evaluation = Evaluation(
-        {name: _kind(name, task, config, transformed) for name, task in tasks.items()},
+        {
+            name: _kind(name, task, config, transformed, thresholds.get(name))
+            for name, task in tasks.items()
+        },
         slices=rows.slices,
         seed=config.seed,
         intervals=in_full,
     )
-    in_order = {}
-    if translate and model.home:
-        classed = [n for n, t in tasks.items() if isinstance(t, MultiClassTask | MultiLabelTask)]
-        in_order = {name: in_classes_of(transformed, model.home, name) for name in classed}
     queries, retrieval = None, config.retrieval_task
     if retrieval and retrieval[0] in tasks:
         queries = MeasuredQueries(
@@ -113,7 +132,7 @@ def measure(
         own = {name: own[name] for name in model.inputs_spec}
         scores = {name: found.numpy() for name, found in rank(own).items() if name in tasks}
         scores |= {name: put(scores[name]) for name, put in in_order.items()}
-        weights = w * _stand_for(x, y, config)
+        weights = stream_weights(config, x, y, w)
         beside = rows.take(x, len(w))
         grouped = [n for n in scores if isinstance(tasks[n], BinaryTask | RegressionTask)]
         evaluation.update(
@@ -152,24 +171,42 @@ def shared_tasks(config: Config, other: Config) -> list[str]:
     return [name for name, task in config.tasks.items() if known.get(name) == task.kind]
 
 
-def _kind(name: str, task: Task, config: Config, transformed: Path) -> Kind:
+def _thresholds(
+    name: str, task: BinaryTask | MultiLabelTask, model: MultiTaskModel, in_order: InOrder | None
+) -> float | list[float] | None:
+    """From which probability on the model predicts; of several labels each one's, where tuned."""
+    if task.threshold != TUNED:
+        return task.threshold
+    layers = model.ranking.thresholds if model.ranking else {}
+    if name not in layers:
+        return START
+    found = layers[name].values
+    if isinstance(task, BinaryTask):
+        return float(found[0])
+    if in_order is None:
+        return found.tolist()
+    # A label that the model lacks has the probability 0, which no threshold may be.
+    return [one or START for one in in_order(found[None])[0].tolist()]
+
+
+def _kind(
+    name: str,
+    task: Task,
+    config: Config,
+    transformed: Path,
+    thresholds: float | list[float] | None,
+) -> Kind:
     """What is measured of a task."""
     by_query = config.evaluation.top_k if config.query_group else ()
     if isinstance(task, BinaryTask):
-        return Binary(by_query)
+        assert not isinstance(thresholds, list)
+        return Binary(by_query, thresholds)
     if isinstance(task, RegressionTask):
         return Regression(by_query)
     if isinstance(task, MultiClassTask | MultiLabelTask):
-        classes = len(read_vocabulary(transformed, label_vocabulary(name)))
+        names = read_vocabulary(transformed, label_vocabulary(name))
         if isinstance(task, MultiClassTask):
-            return MultiClass(classes)
-        return MultiLabel(classes, task.threshold)
+            return MultiClass(len(names), names)
+        return MultiLabel(len(names), START if thresholds is None else thresholds, names)
     items = pq.read_metadata(transformed / CATALOGUE).num_rows
     return Retrieval(items, config.evaluation.top_k)
-
-
-def _stand_for(x: Mapping[str, np.ndarray], y: Mapping[str, np.ndarray], config: Config) -> Any:
-    """How many rows each row stands for, where negatives were downsampled."""
-    if columns.KEEP_RATE not in x:
-        return 1.0
-    return importance({name: y[name] for name in events(config)}, x[columns.KEEP_RATE]).numpy()

@@ -1,8 +1,8 @@
 """Transformed examples, from Parquet to batches."""
 
 import itertools
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache, partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,10 @@ import tensorflow as tf
 
 from tfmtl.config import Config, RetrievalTask
 from tfmtl.preprocessing import columns
+from tfmtl.preprocessing.text_vectors import vectors_paths
 from tfmtl.training.funnel_labels import check_finite, complete_funnel
 from tfmtl.training.groups import gathered_order, group_codes, group_columns
+from tfmtl.training.last_rows import last_positives
 
 Batch = tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]
 _GROUPS_IN_MEMORY = 16
@@ -25,10 +27,15 @@ _GROUPS_OF_LISTS = 64
 
 
 def input_columns(config: Config) -> dict[str, np.dtype]:
-    """Model inputs kept in examples, with the type of their values."""
-    types = {made.name: np.dtype(made.dtype) for made in config.features.inputs.values()}
+    """Model inputs kept in examples, with the type of their values; in place of texts' vectors the
+    numbers of the texts."""
+    types = {
+        made.name: np.dtype(np.int32 if made.encoded else made.dtype)
+        for made in config.row_inputs.values()
+    }
     for history in config.features.history:
         types |= dict.fromkeys(history.input_names, np.dtype(np.int32))
+    types |= {name: np.dtype(one.dtype) for name, one in config.features.past_inputs.items()}
     types |= {window.name: np.dtype(np.float32) for window in config.features.windows}
     if config.scenario:
         types[columns.SCENARIO] = np.dtype(np.int32)
@@ -44,6 +51,7 @@ def read_examples(
     seed: int | None = None,
     epoch: int = 0,
     skip: int = 0,
+    last_only: bool = False,
 ) -> tf.data.Dataset:
     """Reads one split's examples for `fit` and `evaluate`.
 
@@ -53,7 +61,8 @@ def read_examples(
     input `meta/group`, follow one another in random order.
 
     Labels of funnels are completed: see `BinaryTask.after`. Where examples have `meta/keep_rate`,
-    inputs have it, too.
+    inputs have it, too. Of texts with a frozen encoder examples hold numbers, and `texts/` beside
+    the split their vectors, which are put into the batches one by one.
 
     Args:
         directory: a split, e.g. `out/shop/artifacts/transformed/train`.
@@ -64,6 +73,8 @@ def read_examples(
         epoch: number of the first pass over the dataset, of which the order depends, too.
         skip: batches that the first pass leaves out, as when training goes on in mid-epoch; they
             are not read.
+        last_only: whether of the retrieval task's positives only every user's latest one counts,
+            whose history holds the others, as `positions: all` wants it.
 
     Returns:
         A dataset of `(inputs, labels, weights)`: inputs by name, labels by task (NaN where
@@ -71,14 +82,15 @@ def read_examples(
         a positive).
 
     Raises:
-        FileNotFoundError: there is no Parquet file in the directory.
+        FileNotFoundError: there is no Parquet file in the directory, or no vectors of its texts.
         ValueError: while rows are read, a label is infinite or a keep rate is none. TensorFlow
             reports it as one of its own errors, with this one's text.
 
     Example:
         >>> model.fit(read_examples("out/shop/artifacts/transformed/train", config), epochs=1)
     """
-    reader = _Reader(Path(directory), config, batch_size or config.training.batch_size)
+    size = batch_size or config.training.batch_size
+    reader = _Reader(Path(directory), config, size, last_only)
     counter = itertools.count(epoch)
 
     def windows() -> Iterator[Batch]:
@@ -92,6 +104,10 @@ def read_examples(
 
     dataset = tf.data.Dataset.from_generator(windows, output_signature=reader.signature)
     dataset = dataset.flat_map(_batches)
+    paths = vectors_paths(reader.directory.parent, config)
+    if paths:
+        vectors = {name: _loaded(path, path.stat().st_mtime_ns) for name, path in paths.items()}
+        dataset = dataset.map(partial(_with_vectors, vectors=vectors))
     options = tf.data.Options()
     # Closing an iterator waits for the autotuner, up to seconds at the end of every epoch.
     options.autotune.enabled = False
@@ -106,10 +122,30 @@ def _batches(*window: Any) -> tf.data.Dataset:
     return tf.data.Dataset.from_tensor_slices(window)
 
 
+def _with_vectors(
+    inputs: dict[str, tf.Tensor],
+    labels: dict[str, tf.Tensor],
+    weights: tf.Tensor,
+    vectors: Mapping[str, tf.Tensor],
+) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor], tf.Tensor]:
+    """Vectors in place of the numbers of texts."""
+    made = {name: tf.gather(known, inputs[name]) for name, known in vectors.items()}
+    return {**inputs, **made}, labels, weights
+
+
+@lru_cache(maxsize=4)
+def _loaded(path: Path, changed: int) -> tf.Tensor:
+    """A matrix in memory, once for all datasets that read it."""
+    return tf.convert_to_tensor(np.load(path, mmap_mode="r"))
+
+
 class _Reader:
     """Windows of one directory of Parquet files: some row groups, their rows in order."""
 
-    def __init__(self, directory: Path, config: Config, batch_size: int) -> None:
+    def __init__(
+        self, directory: Path, config: Config, batch_size: int, last_only: bool = False
+    ) -> None:
+        self.directory = directory
         self._files = sorted(directory.glob("*.parquet"))
         if not self._files:
             raise FileNotFoundError(f"{directory}: there are no examples (*.parquet)")
@@ -124,6 +160,8 @@ class _Reader:
         if config.retrieval_task:
             self._types[columns.ITEM] = np.dtype(np.int32)
             self._types[columns.SAMPLING_PROBABILITY] = np.dtype(np.float32)
+        # What teachers say of the rows, where they were asked.
+        self._taught = _Beside(directory.parent / columns.SOFT_LABELS / directory.name)
         metadata = [pq.read_metadata(file) for file in self._files]
         schema = pq.read_schema(self._files[0])
         if columns.KEEP_RATE in schema.names:
@@ -136,8 +174,11 @@ class _Reader:
             for group in range(m.num_row_groups)
         }
         self._groups = list(self._rows_of)
+        self._last = last_positives(self._files) if last_only else None
         lengths = {i.name: i.length for i in config.features.inputs.values() if i.length}
         lengths |= {name: h.last for h in config.features.history for name in h.input_names}
+        past = config.features.past_inputs
+        lengths |= {name: lengths[name] * (one.length or 1) for name, one in past.items()}
         made = [(columns.GROUP, np.dtype(np.int64))] if self._listed else []
         # Of windows, `[batches, rows, ...]`.
         self.signature = (
@@ -146,7 +187,8 @@ class _Reader:
                     [None, None, *([lengths[name]] if name in lengths else [])], tf.as_dtype(dtype)
                 )
                 for name, dtype in [*self._types.items(), *made]
-            },
+            }
+            | self._taught.signature,
             {
                 task: tf.TensorSpec(_shape(schema.field(name).type), tf.float32)
                 for name, task in self._labels.items()
@@ -198,8 +240,13 @@ class _Reader:
             for file, own in by_file.items()
         )
         inputs = {name: _array(table[name], dtype) for name, dtype in self._types.items()}
+        inputs |= self._taught.read(by_file)
         float32 = np.dtype(np.float32)
         labels = {task: _array(table[name], float32) for name, task in self._labels.items()}
+        if self._last is not None:
+            last = np.concatenate([self._last_of(file, own) for file, own in by_file.items()])
+            task = self._labels[columns.POSITIVE]
+            labels[task] = np.where(last, labels[task], np.float32(0))
         check_finite(labels, self._files[0].parent)
         if columns.KEEP_RATE in inputs:
             inputs[columns.KEEP_RATE] = self._keep_rates(inputs[columns.KEEP_RATE])
@@ -207,6 +254,13 @@ class _Reader:
             inputs[columns.GROUP] = group_codes(table, self._listed)
         labels = complete_funnel(labels, self._config, inputs)
         return inputs, labels, _array(table[columns.WEIGHT], float32)
+
+    def _last_of(self, file: Path, groups: list[int]) -> np.ndarray:
+        """Which rows of some row groups are their user's latest positive."""
+        assert self._last is not None
+        sizes = [rows for (own, _), rows in self._rows_of.items() if own == file]
+        by_group = np.split(self._last[file], np.cumsum(sizes)[:-1])
+        return np.concatenate([by_group[group] for group in groups])
 
     def _keep_rates(self, rates: np.ndarray) -> np.ndarray:
         rates = np.nan_to_num(rates, nan=1.0)
@@ -216,6 +270,29 @@ class _Reader:
                 f"found {rates.min()} to {rates.max()}"
             )
         return rates
+
+
+class _Beside:
+    """Further inputs of the same rows, from a directory with the same files and row groups; none
+    where it is not there."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        files = sorted(directory.glob("*.parquet"))
+        schema = pq.read_schema(files[0]) if files else pa.schema([])
+        self.signature = {
+            field.name: tf.TensorSpec(_shape(field.type), tf.float32) for field in schema
+        }
+
+    def read(self, by_file: Mapping[Path, list[int]]) -> dict[str, np.ndarray]:
+        """The row groups of these files, in their order."""
+        if not self.signature:
+            return {}
+        table = pa.concat_tables(
+            pq.ParquetFile(self._directory / file.name).read_row_groups(groups)
+            for file, groups in by_file.items()
+        )
+        return {name: _array(table[name], np.dtype(np.float32)) for name in self.signature}
 
 
 def _shape(type_: pa.DataType) -> list[int | None]:

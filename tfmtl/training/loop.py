@@ -12,12 +12,14 @@ import keras
 import tensorflow as tf
 
 from tfmtl.models.multi_task import MultiTaskModel
+from tfmtl.training.budgets.control import Control
+from tfmtl.training.budgets.rows import rows_by_scenario
 from tfmtl.training.checkpoints import Checkpoint, Due, state_of
 from tfmtl.training.cosines import Cosines
 from tfmtl.training.early_stopping import EarlyStopping, measure
 from tfmtl.training.event_files import EventFiles
 from tfmtl.training.examples import read_examples
-from tfmtl.training.steps import Figures, Means, learning, measuring
+from tfmtl.training.steps import Batch, Figures, Means, learning, measuring
 from tfmtl.training.strategies import is_chief
 from tfmtl.training.watch import Watch, balance
 
@@ -69,6 +71,10 @@ class Loop:
                 transformed / "validation", model.config, shuffle=False
             )
         self._learn, self._measure = learning(model, strategy), measuring(model)
+        self.budget = None
+        if spec.budget is not None:
+            rows = rows_by_scenario(transformed / "train", model.config)
+            self.budget = Control(model, transformed, rows)
         self.cosines = Cosines(model, transformed / "train", self._batches)
         self._callbacks = keras.callbacks.CallbackList(
             [watch, *callbacks],
@@ -94,9 +100,15 @@ class Loop:
         files = EventFiles(self._logs, keep=begun) if self._logs else None
         logs: Figures = {}
         self.model.stop_training = False
+        if self.budget is not None:
+            self.budget.start()
         self._callbacks.on_train_begin()
         examples = read_examples(
-            self._transformed / "train", self.model.config, epoch=place.epoch, skip=place.batch
+            self._transformed / "train",
+            self.model.config,
+            epoch=place.epoch,
+            skip=place.batch,
+            last_only=self.model.config.whole_sequences,
         )
         for epoch in range(place.epoch, self.epochs):
             self._callbacks.on_epoch_begin(epoch)
@@ -117,15 +129,26 @@ class Loop:
         """Learns from the batches of an epoch, or from those that are left of it."""
         for batch in range(place.batch, self._batches):
             self._callbacks.on_train_batch_begin(batch)
-            seen = self._learn(iterator)
+            seen = self._step(iterator)
             self.watch.check(batch, seen.figures)
             place.means.add(seen)
             self.cosines.after(place.epoch, batch)
             self._callbacks.on_train_batch_end(batch, place.means.result())
+            if self.budget is not None and self.budget.over:
+                self.model.stop_training = True
             if self.model.stop_training:
                 return
             if self._due.step():
                 self._write(Place(place.epoch, batch + 1, place.means))
+
+    def _step(self, iterator: Iterator[Any]) -> Batch:
+        if self.budget is None:
+            return self._learn(iterator, None)
+        part = self.budget.next()
+        began = time.monotonic()
+        seen = self._learn(iterator, part)
+        self.budget.took(part, time.monotonic() - began)
+        return seen
 
     def _end(self, epoch: int, means: Means) -> Figures:
         """Measures what an epoch has brought, and decides whether it was the last."""
@@ -153,6 +176,7 @@ class Loop:
             "epochs": self.watch.epochs,
             "cosines": self.cosines.records,
             "stopping": self.stopping.state() if self.stopping else None,
+            "budget": self.budget.state() if self.budget else None,
         }
         self._checkpoint.write(progress, self.stopping.kept if self.stopping else ())
         self._due.written(time.monotonic() - began)
@@ -165,6 +189,8 @@ class Loop:
         means = Means(progress["sums"], progress["weights"])
         self.watch.epochs, self.watch.seconds = progress["epochs"], progress["seconds"]
         self.cosines.records = progress["cosines"]
+        if self.budget:
+            self.budget.resume(progress["budget"])
         if self.stopping:
             self.stopping.resume(progress["stopping"], kept)
         return Place(progress["epoch"], progress["batch"], means)

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from tfmtl.config import Config
 from tfmtl.evaluation import Evaluation, ranks, top_items
 from tfmtl.models.catalogue import catalogue_inputs, embed_items, in_batches
+from tfmtl.models.encoded_texts import encoded_texts
 from tfmtl.models.multi_task import MultiTaskModel
 from tfmtl.models.saved import CATALOGUE
 from tfmtl.preprocessing import columns
@@ -84,9 +85,8 @@ class MeasuredQueries:
             return
         kept = {n: np.concatenate([part[n] for part in self._parts]) for n in self._parts[0]}
         self._parts, self._kept = [], 0
-        queries = in_batches(
-            self._model.query_vectors, {n: kept[n] for n in self._model.config.query_features}
-        )
+        asked = {name: kept[name] for name in self._model.config.query_features}
+        queries = in_batches(self._model.query_vectors, encoded_texts(self._model, asked))
         wanted, users = kept[columns.ITEM], kept.get(columns.USER)
         unseen = None
         if self._seen is not None and users is not None:

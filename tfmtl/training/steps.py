@@ -8,6 +8,8 @@ import tensorflow as tf
 
 from tfmtl.models.multi_task import MultiTaskModel
 from tfmtl.models.replicas import own_rows
+from tfmtl.training.budgets.control import Part
+from tfmtl.training.budgets.rows import some_rows
 
 Figures = dict[str, float]
 
@@ -54,21 +56,38 @@ class Means:
 
 def learning(
     model: MultiTaskModel, strategy: tf.distribute.Strategy
-) -> Callable[[Iterator[Any]], Batch]:
-    """A function that learns from the next batch of an iterator over a dataset.
+) -> Callable[[Iterator[Any], Part | None], Batch]:
+    """A function that learns from the next batch of an iterator over a dataset, or from a part of
+    it where a budget says so.
 
     Every process of a strategy is given the whole batch; its replicas take their rows of it.
     """
 
     @tf.function
-    def step(iterator: Any) -> Any:
+    def step(iterator: Any, tasks: tuple[str, ...] | None, rows: Any) -> Any:
         batch = next(iterator)
-        figures = strategy.run(lambda all_rows: model.learn(*own_rows(all_rows)), (batch,))
+        if rows is not None:
+            batch = some_rows(batch, rows)
+
+        def learn(all_rows: Any) -> Any:
+            x, y, weights = own_rows(all_rows)
+            return model.learn(x, y, weights, tasks)
+
+        figures = strategy.run(learn, (batch,))
         # The replicas have learnt from all rows together, so that they all say the same.
         figures = {n: strategy.experimental_local_results(v)[0] for n, v in figures.items()}
-        return figures, model.counted(*batch[1:]), tf.shape(batch[2])[0]
+        counted = model.counted(*batch[1:])
+        if tasks is not None:
+            counted = {n: v if n in tasks else tf.zeros_like(v) for n, v in counted.items()}
+        return figures, counted, tf.shape(batch[2])[0]
 
-    return lambda iterator: _batch(*step(iterator))
+    def learn_from(iterator: Iterator[Any], part: Part | None) -> Batch:
+        if part is None:
+            return _batch(*step(iterator, None, None))
+        rows = tf.constant(part.rows) if part.rows else None
+        return _batch(*step(iterator, part.tasks, rows))
+
+    return learn_from
 
 
 def measuring(model: MultiTaskModel) -> Callable[[tf.data.Dataset], Figures]:

@@ -21,6 +21,7 @@ from tfmtl.layers.lookup import VocabularyLookup
 from tfmtl.models.inputs import describe
 from tfmtl.models.saved import load_config, load_preprocessor
 from tfmtl.preprocessing import columns
+from tfmtl.preprocessing.encoders import encoding_name
 from tfmtl.preprocessing.preprocessor import Preprocessor
 from tfmtl.preprocessing.tables import (
     RESERVED,
@@ -52,12 +53,13 @@ class Translation:
 
     def __init__(self, config: Config, directory: Path, model: Path) -> None:
         other, target = load_config(model), load_preprocessor(model)
-        sizes = Preprocessor(config, directory).vocabulary_sizes
-        held = describe(config, sizes).spec
+        own = Preprocessor(config, directory)
+        held = describe(config, own.vocabulary_sizes, own.encoders).spec
+        wanted_spec = describe(other, target.vocabulary_sizes, target.encoders).spec
         self._ids: dict[str, np.ndarray] = {}
         self._scales: dict[str, tuple[float, float]] = {}
-        self._names = list(describe(other, target.vocabulary_sizes).spec)
-        for name, spec in describe(other, target.vocabulary_sizes).spec.items():
+        self._names = list(wanted_spec)
+        for name, spec in wanted_spec.items():
             if name not in held or held[name].shape.as_list() != spec.shape.as_list():
                 raise ValueError(f"it reads '{name}' of shape {spec.shape}, which the rows lack")
         moments, others = read_moments(directory), read_moments(model)
@@ -67,7 +69,10 @@ class Translation:
                 continue
             if feature.kind != wanted.kind or feature.raw != wanted.raw:
                 raise ValueError(f"it reads '{feature.name}' as {wanted.kind} of '{wanted.raw}'")
-            if isinstance(feature, NumericFeature):
+            if _is_pretrained(feature) or _is_pretrained(wanted):
+                if _encoding(feature, directory) != _encoding(wanted, model):
+                    raise ValueError(f"it encodes '{feature.name}' otherwise")
+            elif isinstance(feature, NumericFeature):
                 assert isinstance(wanted, NumericFeature)
                 self._take_number(feature, wanted, moments, others)
             elif isinstance(feature, Vocabular) or (_looked_up(feature) and _looked_up(wanted)):
@@ -79,8 +84,11 @@ class Translation:
             elif _made_by(feature, config, moments) != _made_by(wanted, other, others):
                 raise ValueError(f"it makes '{feature.name}' otherwise")
         for history in other.features.history:
-            known = {n: of for n, of in history.item_inputs.items() if of in self._ids}
-            self._ids |= {name: self._ids[of] for name, of in known.items()}
+            for name, of in {**history.item_inputs, **history.context_inputs}.items():
+                if of in self._ids:
+                    self._ids[name] = self._ids[of]
+                if of in self._scales:
+                    self._scales[name] = self._scales[of]
         self._ids |= _behaviours(config, other)
         windows = {window.name: window for window in other.features.windows}
         for window in config.features.windows:
@@ -173,6 +181,17 @@ def _ids(directory: Path, feature: Feature, target: VocabularyLookup) -> np.ndar
     if lines:
         ids[first:] = target(tf.constant(lines)).numpy()
     return ids
+
+
+def _is_pretrained(feature: Feature) -> bool:
+    return isinstance(feature, TextFeature) and feature.pretrained is not None
+
+
+def _encoding(feature: Feature, directory: Path) -> Any:
+    """What decides the input that a text gives a pretrained encoder, or the vector of it."""
+    if not isinstance(feature, TextFeature) or feature.pretrained is None:
+        return None
+    return feature.frozen, encoding_name(directory, feature)
 
 
 def _looked_up(feature: Feature) -> bool:

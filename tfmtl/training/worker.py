@@ -61,7 +61,6 @@ def _train(options: argparse.Namespace, config: Any) -> int:
         work=options.work,
         logs=options.logs,
         base=options.base,
-        freeze_tables=options.freeze_tables,
     )
     if chief:
         _tell({"summary": outcome.summary, "anew": outcome.anew})
@@ -76,7 +75,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--work", type=Path, help="directory of the checkpoint")
     parser.add_argument("--logs", type=Path, help="directory of TensorBoard's files")
     parser.add_argument("--base", type=Path, help="a trained model to go on from")
-    parser.add_argument("--freeze-tables", action="store_true")
     parser.add_argument("--end-with-stdin", action="store_true", help="end when stdin is closed")
     return parser
 

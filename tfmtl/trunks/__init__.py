@@ -7,6 +7,7 @@ from tfmtl.trunks.cgc import Cgc
 from tfmtl.trunks.cross_stitch import CrossStitch
 from tfmtl.trunks.interface import GatedTrunk, Trunk
 from tfmtl.trunks.mmoe import Mmoe
+from tfmtl.trunks.none import NoTrunk
 from tfmtl.trunks.ple import Ple
 from tfmtl.trunks.shared_bottom import SharedBottom
 from tfmtl.trunks.single_task import SingleTask
@@ -18,6 +19,7 @@ _TRUNKS: dict[str, type[Trunk]] = {
     "mmoe": Mmoe,
     "cgc": Cgc,
     "ple": Ple,
+    "none": NoTrunk,
 }
 
 
@@ -31,6 +33,7 @@ __all__ = [
     "CrossStitch",
     "GatedTrunk",
     "Mmoe",
+    "NoTrunk",
     "Ple",
     "SharedBottom",
     "SingleTask",

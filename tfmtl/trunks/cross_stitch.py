@@ -87,6 +87,19 @@ class CrossStitch(Trunk):
     ) -> dict[str, tf.Tensor]:
         return dict(zip(self.tasks, self._stitch(-1, shared), strict=True))
 
+    def take_over(self, source: Trunk) -> list[keras.Variable]:
+        """The tasks' mixtures stay as they are, without the activations of those that are new."""
+        if not isinstance(source, CrossStitch) or len(source.stitches) != len(self.stitches):
+            return []
+        kept = [task for task in self.tasks if task in source.tasks]
+        own, old = ([tasks.index(t) for t in kept] for tasks in (self.tasks, source.tasks))
+        for stitch, before in zip(self.stitches, source.stitches, strict=True):
+            mixtures = stitch.numpy()
+            mixtures[own] = 0
+            mixtures[np.ix_(own, own)] = before.numpy()[np.ix_(old, old)]
+            stitch.assign(mixtures)
+        return list(self.stitches)
+
     def _stitch(self, depth: int, activations: list[tf.Tensor]) -> list[tf.Tensor]:
         """Mixtures by task, as one product of `alpha` with the tasks' flattened activations."""
         stacked = tf.stack(activations)

@@ -15,6 +15,8 @@ class Extraction(keras.layers.Layer):
     experts `E_s`, whose input is `x_s`. The task's gate chooses between these two groups only:
     `g^k = softmax(W^k x_k) [E_k(x_k), E_s(x_s)]`. The shared gate of a level below another one
     chooses between all experts: `g^s = softmax(W^s x_s) [E_1(x_1), ..., E_K(x_K), E_s(x_s)]`.
+    Experts of a task that was added to a trained network are not among them: its other tasks would
+    not stay as they are.
 
     Reference: Tang et al., "Progressive layered extraction (PLE): a novel multi-task learning
     (MTL) model for personalized recommendations", RecSys 2020, equations 1 to 3 and 5.
@@ -63,21 +65,60 @@ class Extraction(keras.layers.Layer):
             task: gate(task_experts + shared_experts, f"gate_{task}") for task in tasks
         }
         self.shared_gate = None
+        self.heard: keras.Variable | None = None
         if shared_gate:
             # Named by the tasks: with others its columns would mean other experts.
             label = "_".join(["shared_gate", *tasks])
-            self.shared_gate = gate(task_experts * len(tasks) + shared_experts, label)
+            every = task_experts * len(tasks) + shared_experts
+            self.shared_gate = gate(every, label)
+            self.heard = self.add_weight(
+                shape=(every,), initializer="ones", trainable=False, name=f"heard_{label}"
+            )
         self.built = True
 
     def call(
         self, common: tf.Tensor, inputs: Mapping[str, tf.Tensor], training: bool = False
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        if self.shared_gate is None:
+        if self.shared_gate is None or self.heard is None:
             raise ValueError(f"level '{self.name}' has no shared gate, as no level follows it")
         shared, own = self.shared(common, training), self.own(inputs, training)
         every = [opinion for opinions in own.values() for opinion in opinions] + shared
-        mixed = _mix(_shares(self.shared_gate(common)), every)
+        logits = tf.cast(self.shared_gate(common), tf.float32)
+        logits = tf.where(self.heard.value > 0, logits, logits.dtype.min)
+        mixed = _mix(_shares(logits), every)
         return mixed, self.by_task(inputs, shared, own)
+
+    def take_over(self, source: "Extraction") -> list[keras.Variable]:
+        """Takes over the shared gate of a level that has some of the tasks; experts of the others
+        start as copies of the shared ones, and the shared gate leaves them out.
+
+        Returns:
+            The variables of the gate, where there is one.
+        """
+        for task in self.task_experts.keys() - source.task_experts.keys():
+            for i, expert in enumerate(self.task_experts[task]):
+                copied = source.shared_experts[i % len(source.shared_experts)].get_weights()
+                if [tuple(v.shape) for v in expert.weights] == [v.shape for v in copied]:
+                    expert.set_weights(copied)
+        if self.shared_gate is None or source.shared_gate is None:
+            return []
+        assert self.heard is not None
+        assert source.heard is not None
+        places = {name: place for place, name in enumerate(source._experts())}
+        kept = [places.get(name) for name in self._experts()]
+        kernel, heard = self.shared_gate.kernel, self.heard.numpy() * 0
+        before, columns = source.shared_gate.kernel.numpy(), kernel.numpy()
+        for place, old in enumerate(kept):
+            if old is not None and len(before) == len(columns):
+                columns[:, place], heard[place] = before[:, old], source.heard.numpy()[old]
+        kernel.assign(columns)
+        self.heard.assign(heard)
+        return [kernel, self.heard]
+
+    def _experts(self) -> list[str]:
+        """Names of all experts, in the order of the shared gate."""
+        own = [expert for experts in self.task_experts.values() for expert in experts]
+        return [expert.name for expert in [*own, *self.shared_experts]]
 
     def shared(self, common: tf.Tensor, training: bool = False) -> list[tf.Tensor]:
         """Outputs of the shared experts."""

@@ -58,6 +58,15 @@ class Trunk(keras.layers.Layer):
             `{task: [batch, width]}`.
         """
 
+    def take_over(self, source: "Trunk") -> list[keras.Variable]:
+        """Takes over, of a trunk with some of its tasks, weights whose shape goes by the tasks, so
+        that these tasks' representations stay as they are.
+
+        Returns:
+            The own variables that were set.
+        """
+        return []
+
     def call(self, features: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
         """Maps `[batch, any]` to `{task: [batch, width]}`."""
         return self.by_task(*self.shared(features, training), training)

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfmtl.trunks.extraction import Extraction
-from tfmtl.trunks.interface import GatedTrunk
+from tfmtl.trunks.interface import GatedTrunk, Trunk
 
 
 class Ple(GatedTrunk):
@@ -105,6 +105,14 @@ class Ple(GatedTrunk):
         last = self.levels[-1]
         with keras.name_scope(last.name):
             return last.by_task(own, shared, last.own(own, training))
+
+    def take_over(self, source: Trunk) -> list[keras.Variable]:
+        """The shared gates choose as before, among the experts that there were; experts of new
+        tasks are their tasks' alone, and start as copies of the shared ones."""
+        if not isinstance(source, Ple) or len(source.levels) != len(self.levels):
+            return []
+        levels = zip(self.levels, source.levels, strict=True)
+        return [variable for own, old in levels for variable in own.take_over(old)]
 
     def _ascend(
         self, levels: Sequence[Extraction], features: tf.Tensor, training: bool = False

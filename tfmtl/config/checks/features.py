@@ -65,17 +65,13 @@ def check_features(config: "Config") -> None:
         )
     _check_towers(config)
     check_requests(config)
-    if config.model.factorised:
-        for side in ("user", "item"):
-            if not any(isinstance(f, IdFeature) for f in getattr(config.features, side)):
-                raise ValueError(f"model.factorised: needs an id feature in features.{side}")
 
 
 def _check_towers(config: "Config") -> None:
     towers = config.model.retrieval
     histories = [name for h in config.features.history for name in h.input_names]
     sides = config.features
-    made = sides.inputs.values()
+    made = config.row_inputs.values()
     items = [i.name for i in made if i.feature in {f.name for f in sides.item}]
     asked = [i.name for i in made if i.name not in items and not _reads_item(i.reads)]
     asked += [*histories, *windows_without_items(config)]

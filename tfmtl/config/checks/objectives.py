@@ -11,6 +11,7 @@ from tfmtl.config.evaluation import (
     OVERALL_ALONE,
     WITHOUT_INTERVAL,
 )
+from tfmtl.config.tasks import BinaryTask
 
 if TYPE_CHECKING:
     from tfmtl.config.config import Config
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 def objectives_of(config: "Config", task: str) -> list[str]:
     """The metrics of a task of which more, or less, is better."""
     users = config.source.log.user is not None
-    metrics = config.evaluation.metrics_of(config.tasks[task].kind, users)
+    metrics = config.evaluation.metrics_of(
+        config.tasks[task].kind, users, decided=_decided(config, task)
+    )
     return [name for name in metrics if name not in NEITHER_IS_BETTER]
 
 
@@ -117,4 +120,11 @@ def _check_slices(rule: "Rule", key: str, slices: Mapping[str, tuple[str, ...] |
 def _metrics_of(config: "Config", task: str) -> list[str]:
     users = config.source.log.user is not None
     queries = config.query_group is not None
-    return config.evaluation.metrics_of(config.tasks[task].kind, users, queries)
+    kind, decided = config.tasks[task].kind, _decided(config, task)
+    return config.evaluation.metrics_of(kind, users, queries, decided)
+
+
+def _decided(config: "Config", task: str) -> bool:
+    """Whether a task is binary and has a threshold."""
+    spec = config.tasks[task]
+    return isinstance(spec, BinaryTask) and spec.threshold is not None

@@ -4,23 +4,60 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from tfmtl.config.formulas import FUNCTIONS, parse_formula, variables
-from tfmtl.config.scored import RETRIEVAL_SCORE, item_columns, number_outputs
+from tfmtl.config.scored import (
+    RETRIEVAL_SCORE,
+    default_formula,
+    item_columns,
+    number_outputs,
+)
 
 if TYPE_CHECKING:
     from tfmtl.config.config import Config
 
 _OUTPUTS = ("item_id", "score", RETRIEVAL_SCORE, "count")
 """Outputs of the signatures that also answer the tasks' predictions."""
+_OF_RANKING = ("rank_rows", "rank", "classify", "regress", "predict_examples")
+"""Signatures that predict the ranking tasks."""
 
 
 def check_serving(config: "Config") -> None:
     for name in config.ranking_tasks:
         if name in _OUTPUTS:
             raise ValueError(f"tasks.{name}: a served model names another output so; rename it")
+    _check_signatures(config)
+    _check_variants(config)
     _check_columns(config)
     _check_filters(config)
+    _check_returns(config)
     _check_parameters(config)
     _check_formulas(config)
+
+
+def _check_signatures(config: "Config") -> None:
+    wanted = config.serving.signatures or []
+    key = "serving.signatures"
+    for name in wanted:
+        if wanted.count(name) > 1:
+            raise ValueError(f"{key}: '{name}' stands there twice; leave one of them out")
+        if name in ("retrieve", "embed_user", "embed_item") and config.retrieval_task is None:
+            raise ValueError(f"{key}: '{name}' needs a task of kind retrieval; leave it out")
+        if name in _OF_RANKING and not config.ranking_tasks:
+            raise ValueError(f"{key}: '{name}' needs a ranking task; leave it out")
+        if name == "regress" and not number_outputs(config):
+            raise ValueError(f"{key}: 'regress' needs a task that predicts a number; leave it out")
+        if name == "recommend" and default_formula(config) is None:
+            raise ValueError(
+                f"{key}: 'recommend' needs a task that gives items a number; leave it out"
+            )
+
+
+def _check_variants(config: "Config") -> None:
+    for name, variant in config.serving.variants.items():
+        if variant.prune is None and variant.stored_as(name) == "float32":
+            raise ValueError(
+                f"serving.variants.{name}: it would be the model as it is; give storage, "
+                "'bfloat16' or 'int8', or prune"
+            )
 
 
 def _check_columns(config: "Config") -> None:
@@ -48,6 +85,20 @@ def _check_filters(config: "Config") -> None:
                 f"or numbers; known are {_listed(known)}; name others of source.items in "
                 "serving.columns"
             )
+
+
+def _check_returns(config: "Config") -> None:
+    known = [name for name, kind in item_columns(config).items() if kind == "number"]
+    taken = {*config.tasks, *number_outputs(config), *_OUTPUTS}
+    for place, name in enumerate(config.serving.recommend.returns):
+        key = f"serving.recommend.returns[{place}]"
+        if name not in known:
+            raise ValueError(
+                f"{key}: '{name}' is no column of items that holds single numbers; known are "
+                f"{_listed(known)}; name others of source.items in serving.columns"
+            )
+        if name in taken:
+            raise ValueError(f"{key}: '{name}' is an answer of the model already; rename one")
 
 
 def _check_parameters(config: "Config") -> None:

@@ -4,10 +4,18 @@ from typing import TYPE_CHECKING
 
 from tfmtl.config.ids import HashedFeature, Vocabular
 from tfmtl.config.source import Events
-from tfmtl.config.tasks import BinaryTask, MultiLabelTask, RegressionTask, RetrievalTask
+from tfmtl.config.tasks import (
+    TUNED,
+    BinaryTask,
+    MultiClassTask,
+    MultiLabelTask,
+    RegressionTask,
+    RetrievalTask,
+    reads_number,
+)
 from tfmtl.config.texts import TextFeature
 from tfmtl.config.windows import ROWS
-from tfmtl.served_names import classes_output, conditional_output
+from tfmtl.served_names import classes_output, conditional_output, thresholds_output
 
 if TYPE_CHECKING:
     from tfmtl.config.config import Config
@@ -27,14 +35,40 @@ def check_tasks(config: "Config") -> None:
     _check_funnel(config)
     _check_groups(config)
     _check_classes(config)
+    _check_thresholds(config)
     _check_positives(config)
     if isinstance(config.source.log, Events):
-        for column in (*config.label_columns, *config.class_columns):
-            if column not in config.source.log.labels:
-                raise ValueError(
-                    f"label '{column}' is not made by source.events.labels, which makes "
-                    f"{list(config.source.log.labels)}"
-                )
+        _check_made(config, config.source.log)
+
+
+def _check_made(config: "Config", events: Events) -> None:
+    """Whether the log of events makes the labels."""
+    for column, task in config.label_columns.items():
+        known = list(events.labels)
+        if events.next and isinstance(task, RegressionTask):
+            known.append(events.next.gap)
+        if column not in known:
+            raise ValueError(
+                f"label '{column}' is not made by source.events.labels, which makes {known}"
+            )
+    for name, of_classes in config.class_tasks.items():
+        if of_classes.label is None:
+            continue
+        if events.next is None:
+            raise ValueError(
+                f"tasks.{name}: the rows of source.events have no classes; only with "
+                f"source.events.next has each a kind of its own"
+            )
+        if of_classes.label != events.event or not isinstance(of_classes, MultiClassTask):
+            raise ValueError(
+                f"tasks.{name}.label: the class of an event is its kind, of which it has one; "
+                f"choose kind: multi_class and label: {events.event}, got {of_classes.label}"
+            )
+        unknown = set(events.kinds).difference(of_classes.values or events.kinds)
+        if unknown:
+            raise ValueError(
+                f"tasks.{name}.values: source.events.labels names '{min(unknown)}' too; add it"
+            )
 
 
 def _check_funnel(config: "Config") -> None:
@@ -103,6 +137,24 @@ def _check_kept(config: "Config", key: str, group: list[str]) -> None:
             )
 
 
+def _check_thresholds(config: "Config") -> None:
+    """There are rows to tune thresholds on, and no other output is named as they are."""
+    for name, task in config.tasks.items():
+        if not isinstance(task, BinaryTask | MultiLabelTask) or task.threshold != TUNED:
+            continue
+        by_time = config.split.by == "time"
+        if not (config.split.validation_seconds if by_time else config.split.validation):
+            raise ValueError(
+                f"tasks.{name}.threshold: it is tuned on validation rows; there are none, set "
+                "split.validation or give a number"
+            )
+        if thresholds_output(name) in config.tasks:
+            raise ValueError(
+                f"tasks.{thresholds_output(name)}: a served model names the thresholds of task "
+                f"'{name}' so; rename one of them"
+            )
+
+
 def _check_classes(config: "Config") -> None:
     """A column of labels means one thing, and so does an output of the served model."""
     regressions = {t.label for t in config.tasks.values() if isinstance(t, RegressionTask)}
@@ -145,8 +197,19 @@ def _check_positives(config: "Config") -> None:
         if isinstance(task, RetrievalTask) and task.positive:
             positives[f"tasks.{name}.positive"] = [task.positive]
     for key, labels in positives.items():
-        wrong = [n for n in labels if isinstance(config.label_columns[n], RegressionTask)]
+        wrong = [n for n in labels if reads_number(config.label_columns[n])]
         if wrong:
             raise ValueError(
                 f"{key}: '{wrong[0]}' is a regression task's label; name a label of 0 and 1"
+            )
+    numbers = {
+        task.label
+        for task in config.ranking_tasks.values()
+        if isinstance(task, BinaryTask | RegressionTask) and reads_number(task)
+    }
+    for name, task in config.tasks.items():
+        if isinstance(task, BinaryTask) and task.positive_from is None and task.label in numbers:
+            raise ValueError(
+                f"tasks.{name}.label: '{task.label}' is a number elsewhere; say by positive_from "
+                "from which one on it is positive"
             )

@@ -38,6 +38,9 @@ _ORDER = (
     "normalized_entropy",
     "ece",
     "calibration",
+    "precision",
+    "recall",
+    "f1",
 )
 
 
@@ -59,12 +62,16 @@ class BinaryCounts(Counts):
     Args:
         first: the first rows, which decide the bins.
         slices: how many slices there are, all rows among them.
+        threshold: from this probability on the event is predicted.
     """
 
     whole = ("rows", "positives")
 
-    def __init__(self, first: TaskRows, slices: int) -> None:
-        super().__init__({"positives": None, "labels": None, "promised": None, "loss": None})
+    def __init__(self, first: TaskRows, slices: int, threshold: float | None = None) -> None:
+        named = ("positives", "labels", "promised", "loss")
+        decided = () if threshold is None else ("right", "predicted")
+        super().__init__(dict.fromkeys((*named, *decided)))
+        self._threshold = threshold
         labels, predictions = first.columns["label"], first.columns["prediction"]
         self._scores = Scores(Bins(predictions, labels, slices))
         self._promised = Tally(1, self._scores.bins.fine)
@@ -78,6 +85,10 @@ class BinaryCounts(Counts):
         self.sums["labels"].add(places, weights * labels)
         self.sums["promised"].add(places, weights * predictions)
         self.sums["loss"].add(places, weights * clipped_losses(labels, predictions))
+        if self._threshold is not None:
+            predicted = weights * (predictions >= self._threshold)
+            self.sums["predicted"].add(places, predicted)
+            self.sums["right"].add(places, predicted * labels)
         bins = self._scores.bins.of(predictions)
         self._scores.add(places, labels, bins, weights)
         self._promised.add(places, weights * predictions, bins)
@@ -95,11 +106,17 @@ class BinaryCounts(Counts):
         loss, rate = ratio(sums["loss"], sums["weight"]), ratio(sums["labels"], sums["weight"])
         with np.errstate(divide="ignore", invalid="ignore"):
             entropy = -(rate * np.log(rate) + (1 - rate) * np.log1p(-rate))
-        return {
+        found = {
             "log_loss": loss,
             "normalized_entropy": ratio(loss, entropy),
             "calibration": ratio(sums["promised"], sums["labels"]),
         }
+        if self._threshold is not None:
+            right = sums["right"] + 0 * loss
+            found["precision"] = ratio(right, sums["predicted"])
+            found["recall"] = ratio(right, sums["labels"])
+            found["f1"] = ratio(2 * right, sums["predicted"] + sums["labels"])
+        return found
 
     def estimate(
         self, column: int, value: int, resampling: Resampling, exact: ByScore | None = None
@@ -128,7 +145,7 @@ class BinaryCounts(Counts):
             found.add(metric, area.figure, area.replicates, clusters)
         if math.isnan(found.figures["log_loss"]):
             found.without_value(("auc", "pr_auc", "ece", "calibration"))
-        found.figures = {metric: found.figures[metric] for metric in _ORDER}
+        found.figures = {name: found.figures[name] for name in _ORDER if name in found.figures}
         return found
 
     def curves(self, resampling: Resampling) -> Curves:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from tfmtl.evaluation._rows import Floats
 from tfmtl.evaluation.slices import (
+    ClassFigures,
     Curves,
     Difference,
     Differences,
@@ -34,11 +35,13 @@ class Estimate:
         figures: metric to its value, `nan` where it has none; counts are ints.
         replicates: metric to its value in each replicate `[r]`, for those with an interval.
         clusters: metric to the number of clusters that its value is of.
+        areas: the average precision of each label, of tasks that have some.
     """
 
     figures: dict[str, float] = field(default_factory=dict)
     replicates: dict[str, Floats] = field(default_factory=dict)
     clusters: dict[str, int] = field(default_factory=dict)
+    areas: Sequence[float] = ()
 
     def add(self, metric: str, figure: float, replicates: Floats, clusters: int) -> None:
         """Adds a metric, its replicates moved to where the figure is defined exactly."""
@@ -61,11 +64,13 @@ class TaskEstimates:
         overall: of all rows.
         slices: column to value to the figures of its rows, the most frequent value first.
         curves: of binary tasks, ready for JSON.
+        classes: what is found of each class or label of all rows.
     """
 
     overall: Estimate
     slices: dict[str, dict[str, Estimate]]
     curves: Curves | None = None
+    classes: list[ClassFigures] | None = None
 
     def summary(self) -> Summary:
         """What evaluation.json says of the task."""
@@ -76,6 +81,8 @@ class TaskEstimates:
         }
         if self.curves is not None:
             found["curves"] = self.curves
+        if self.classes is not None:
+            found["classes"] = self.classes
         return found
 
     def intervals(self, level: float) -> SlicedIntervals:

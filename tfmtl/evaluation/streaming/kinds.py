@@ -13,9 +13,12 @@ class Binary:
 
     Args:
         top_k: cut-offs of `ndcg@K` by query; none if rows are not in queries.
+        threshold: from this probability on the event is predicted; without one there are no
+            `precision`, `recall` and `f1`.
     """
 
     top_k: Sequence[int] = ()
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,15 @@ class Regression:
 
 @dataclass(frozen=True)
 class MultiClass:
-    """One of several classes: labels `[n]`, the classes' numbers; predictions `[n, classes]`."""
+    """One of several classes: labels `[n]`, the classes' numbers; predictions `[n, classes]`.
+
+    Args:
+        classes: how many.
+        names: of the classes, for their table; their numbers where not given.
+    """
 
     classes: int
+    names: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -42,11 +51,20 @@ class MultiLabel:
 
     Args:
         labels: how many.
-        threshold: from this probability on, a label is predicted.
+        threshold: from this probability on, a label is predicted; one for all, or each label's.
+        names: of the labels, for their table; their numbers where not given.
     """
 
     labels: int
-    threshold: float = 0.5
+    threshold: float | Sequence[float] = 0.5
+    names: Sequence[str] = ()
+
+    @property
+    def thresholds(self) -> list[float]:
+        """Each label's."""
+        if isinstance(self.threshold, Sequence):
+            return list(self.threshold)
+        return [self.threshold] * self.labels
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,14 @@ from tfmtl.evaluation._areas import precision_area, ratio
 from tfmtl.evaluation._rows import Floats
 from tfmtl.evaluation.binary import clipped_losses
 from tfmtl.evaluation.multi_label import check_labels
+from tfmtl.evaluation.slices import ClassFigures
 from tfmtl.evaluation.streaming.bins import Bins
+from tfmtl.evaluation.streaming.class_tables import class_table
 from tfmtl.evaluation.streaming.counts import Columns, Counts, Resampling, TaskRows
 from tfmtl.evaluation.streaming.estimates import Estimate
+from tfmtl.evaluation.streaming.kinds import MultiLabel
 from tfmtl.evaluation.streaming.scores import Scores, resampled_area
+from tfmtl.evaluation.streaming.tally import totals
 
 
 def multi_label_columns(
@@ -43,14 +47,16 @@ class MultiLabelCounts(Counts):
     Args:
         first: the first rows, which decide the bins.
         slices: how many slices there are, all rows among them.
-        threshold: from this probability on, a label is predicted.
+        kind: the labels.
     """
 
-    def __init__(self, first: TaskRows, slices: int, threshold: float) -> None:
+    def __init__(self, first: TaskRows, slices: int, kind: MultiLabel) -> None:
         labels, predictions = first.columns["label"], first.columns["prediction"]
         width = labels.shape[1]
-        super().__init__({"known": None, "loss": None, "right": width, "either": width})
-        self._threshold = threshold
+        super().__init__(
+            {"known": None, "loss": None, "right": width, "actual": width, "predicted": width}
+        )
+        self._names, self._thresholds = kind.names, kind.thresholds
         self._scores = [
             Scores(Bins(predictions[:, i], labels[:, i], slices * width)) for i in range(width)
         ]
@@ -62,13 +68,13 @@ class MultiLabelCounts(Counts):
             labels = rows.columns["label"][known, number].astype(np.float64)
             predictions = rows.columns["prediction"][known, number]
             places, weights = rows.places.of(known), rows.weights[known]
-            actual, predicted = labels == 1, predictions >= self._threshold
+            actual, predicted = labels == 1, predictions >= self._thresholds[number]
             codes = np.full(labels.size, number)
             self.sums["known"].add(places, weights)
             self.sums["loss"].add(places, weights * clipped_losses(labels, predictions))
             self.sums["right"].add(places, weights * (actual & predicted), codes)
-            either = weights * (actual.astype(np.float64) + predicted)
-            self.sums["either"].add(places, either, codes)
+            self.sums["actual"].add(places, weights * actual, codes)
+            self.sums["predicted"].add(places, weights * predicted, codes)
             scores.add(places, labels, scores.bins.of(predictions), weights)
 
     def merge(self, other: Counts) -> None:
@@ -77,12 +83,31 @@ class MultiLabelCounts(Counts):
         for scores, more in zip(self._scores, other._scores, strict=True):
             scores.merge(more)
 
+    def table(self, whole: Estimate) -> list[ClassFigures]:
+        """What is found of each label of all rows.
+
+        Args:
+            whole: their figures.
+        """
+        sums = totals(self.sums, 0, 0)
+        # Without a value where a prediction has none.
+        missing = 0 * whole.figures["log_loss"]
+        counted = (sums["right"] + missing, sums["actual"], sums["predicted"])
+        areas = [area + missing for area in whole.areas]
+        return class_table(self._names, *counted, self._thresholds, areas)
+
+    def _areas(self, column: int, value: int) -> list[float]:
+        """Each label's average precision, of bins."""
+        sums = (scores.fine(column, value) for scores in self._scores)
+        return [float(precision_area(positives, negatives)) for negatives, positives in sums]
+
     def formulas(self, sums: Mapping[str, Floats]) -> dict[str, Floats]:
         loss = ratio(sums["loss"], sums["known"])
         # A loss that is no number is that of a prediction that is none.
         missing = 0 * loss
-        f1 = ratio(2 * sums["right"], sums["either"])
-        micro = ratio(2 * sums["right"].sum(axis=-1), sums["either"].sum(axis=-1))
+        either = sums["actual"] + sums["predicted"]
+        f1 = ratio(2 * sums["right"], either)
+        micro = ratio(2 * sums["right"].sum(axis=-1), either.sum(axis=-1))
         return {"micro_f1": micro + missing, "macro_f1": _mean(f1) + missing, "log_loss": loss}
 
     def estimate(
@@ -103,9 +128,8 @@ class MultiLabelCounts(Counts):
         """
         found = super().estimate(column, value, resampling)
         figures, replicates = [], []
-        for number, scores in enumerate(self._scores):
-            negatives, positives = scores.fine(column, value)
-            figure = exact[number] if exact else float(precision_area(positives, negatives))
+        found.areas = exact or self._areas(column, value)
+        for figure, scores in zip(found.areas, self._scores, strict=True):
             if not math.isnan(figure):
                 drawn = scores.resampled(column, value, resampling)
                 figures.append(figure)

@@ -6,12 +6,12 @@ import copy
 import math
 import pickle
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from tfmtl.evaluation._areas import precision_area
-from tfmtl.evaluation._rows import Flags
+from tfmtl.evaluation._areas import precision_area, roc_area
+from tfmtl.evaluation._rows import Flags, Floats
 from tfmtl.evaluation.streaming.batches import Batch
 from tfmtl.evaluation.streaming.binary import BinaryCounts
 from tfmtl.evaluation.streaming.bootstrap import Draws
@@ -20,7 +20,7 @@ from tfmtl.evaluation.streaming.counts import Counts, Resampling, TaskRows
 from tfmtl.evaluation.streaming.estimates import Estimate, TaskEstimates
 from tfmtl.evaluation.streaming.kept_rows import KeptRows, Owned
 from tfmtl.evaluation.streaming.kinds import Binary, Kind, MultiClass, MultiLabel, Regression
-from tfmtl.evaluation.streaming.multi_class import MultiClassCounts
+from tfmtl.evaluation.streaming.multi_class import MultiClassCounts, flags_of
 from tfmtl.evaluation.streaming.multi_label import MultiLabelCounts
 from tfmtl.evaluation.streaming.regression import RegressionCounts
 from tfmtl.evaluation.streaming.retrieval import RetrievalCounts
@@ -28,7 +28,7 @@ from tfmtl.evaluation.streaming.sorting import by_score
 from tfmtl.evaluation.streaming.tally import Places
 from tfmtl.evaluation.streaming.values import Values
 
-# Labels times rows for which average precision is exact.
+# Labels or classes times rows for which areas are exact.
 _EXACT = 2**23
 
 _Place = tuple[int, int]
@@ -139,7 +139,10 @@ class Sums:
             own.sort(key=lambda pair: (-pair[0].figures["rows"], pair[1]))
             slices[column] = {name: estimate for estimate, name in own}
         curves = counts.curves(resampling) if isinstance(counts, BinaryCounts) else None
-        return TaskEstimates(found[0, 0], slices, curves)
+        classes = None
+        if isinstance(counts, MultiClassCounts | MultiLabelCounts):
+            classes = counts.table(found[0, 0])
+        return TaskEstimates(found[0, 0], slices, curves, classes)
 
     def _estimated(
         self, task: str, resampling: Resampling, whole: Batch | None
@@ -155,8 +158,8 @@ class Sums:
             columns = rows.columns["label"], rows.columns["prediction"]
             for place, exact in by_score(rows.places, *columns, rows.weights):
                 yield place, counts.estimate(*place, resampling, exact)
-        elif isinstance(counts, MultiLabelCounts):
-            areas = _label_areas(rows) if rows and rows.columns["label"].size <= _EXACT else {}
+        elif isinstance(counts, MultiLabelCounts | MultiClassCounts):
+            areas = _exact_areas(counts, rows) if rows else {}
             for place in places:
                 yield place, counts.estimate(*place, resampling, areas.get(place))
         else:
@@ -188,13 +191,13 @@ def _frequencies(batch: Batch, column: str) -> Counter[str]:
 
 def _counts(kind: Kind, first: TaskRows, slices: int) -> Counts:
     if isinstance(kind, Binary):
-        return BinaryCounts(first, slices)
+        return BinaryCounts(first, slices, kind.threshold)
     if isinstance(kind, Regression):
         return RegressionCounts()
     if isinstance(kind, MultiClass):
-        return MultiClassCounts(kind.classes)
+        return MultiClassCounts(first, slices, kind)
     if isinstance(kind, MultiLabel):
-        return MultiLabelCounts(first, slices, kind.threshold)
+        return MultiLabelCounts(first, slices, kind)
     return RetrievalCounts(kind, list(first.columns))
 
 
@@ -202,17 +205,29 @@ def _top_k(kind: Kind) -> Sequence[int]:
     return () if isinstance(kind, MultiClass | MultiLabel) else kind.top_k
 
 
-def _label_areas(rows: TaskRows) -> dict[_Place, list[float]]:
-    """Average precision of each label in each slice, exactly."""
-    labels, predictions = rows.columns["label"], rows.columns["prediction"]
-    width = labels.shape[1]
+def _exact_areas(
+    counts: MultiLabelCounts | MultiClassCounts, rows: TaskRows
+) -> dict[_Place, list[float]]:
+    """Average precision of each label in each slice, or AUC of each class; none of too many."""
+    if isinstance(counts, MultiClassCounts):
+        labels, area = flags_of(rows), roc_area
+    else:
+        labels, area = rows.columns["label"], precision_area
+    return _areas(labels, rows, area) if 0 < labels.size <= _EXACT else {}
+
+
+def _areas(
+    labels: Floats, rows: TaskRows, area: Callable[[Floats, Floats], Floats]
+) -> dict[_Place, list[float]]:
+    """An area of each label in each slice, exactly."""
+    predictions, width = rows.columns["prediction"], labels.shape[1]
     found: dict[_Place, list[float]] = {}
     for number in range(width):
         known = ~np.isnan(labels[:, number])
         columns = labels[known, number].astype(np.float64), predictions[known, number]
         for place, sums in by_score(rows.places.of(known), *columns, rows.weights[known]):
             areas = found.setdefault(place, [math.nan] * width)
-            areas[number] = float(precision_area(sums.positives, sums.negatives))
+            areas[number] = float(area(sums.positives, sums.negatives))
     return found
 
 

@@ -1,0 +1,1 @@
+"""Texts through frozen encoders: each text once, whatever the rows, features and runs it is in."""

@@ -1,0 +1,1 @@
+"""Pretrained encoders of texts: a checkpoint's word pieces and network."""

@@ -1,0 +1,1 @@
+"""A training's budget, divided among tasks and scenarios as it goes."""
