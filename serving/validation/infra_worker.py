@@ -6,12 +6,12 @@ It is run as a file and imports neither TensorFlow nor `serving`: importing Tens
 the kernels of Python ops, and a model that needs them would pass here and fail in production.
 
 The plan is `{"library", "op_libraries", "model_dir", "runs": [{"feeds": [{"tensor", "dtype",
-"shape", "key"}], "fetches": {output: tensor}, "calls", "seconds"}]}`; a run with calls is repeated so often, or as
-long as its seconds last, and timed. Arrays travel as raw bytes, `KEY` the bytes and, for strings,
-`KEY_ends` where each ends. The result is `{"load_error", "load_seconds", "memory": {"before",
-"loaded", "peak"}, "runs": [{"error", "outputs": {output: {"dtype", "shape", "key"}},
-"milliseconds"}]}`, memory in bytes of the process. Among the arrays, `op_list` is the `OpList` of
-all registered ops.
+"shape", "key"}], "fetches": {output: tensor}, "calls", "seconds"}]}`; a run with calls is repeated
+so often, or as long as its seconds last, and timed. Arrays travel as raw bytes, `KEY` the bytes
+and, for strings, `KEY_ends` where each ends. The result is `{"load_error", "load_seconds",
+"memory": {"before", "loaded", "peak"}, "runs": [{"error", "outputs": {output: {"dtype", "shape",
+"key"}}, "milliseconds"}]}`, memory in bytes of the process. Among the arrays, `op_list` is the
+`OpList` of all registered ops.
 """
 
 import ctypes

@@ -98,7 +98,8 @@ def test_shares_of_known_items_stay_and_new_ones_get_the_least(base_path, tmp_pa
     config, home = tiny.make_config(), base_path / "3" / KERAS_MODEL
     before = pq.read_table(home / "catalogue.parquet")
     shares = np.array([0.5, 0.2, 0.1, 0.1, 0.06, 0.04], np.float32)
-    before = before.append_column("meta/sampling_probability", pa.array(shares))
+    place = before.schema.get_field_index("meta/sampling_probability")
+    before = before.set_column(place, "meta/sampling_probability", pa.array(shares))
     path = write(tmp_path / "new.parquet")
     rows, _ = read_items(config, path, tmp_path, silent)
     catalogue = make_catalogue(config, described_by(config, path), rows, before, home)

@@ -32,7 +32,14 @@ def test_numbers_are_names() -> None:
 
 def test_metrics_that_the_gate_may_name() -> None:
     metrics = make({}).evaluation.metrics_of
-    assert metrics("multi_class") == ["rows", "majority", "accuracy", "macro_f1", "log_loss"]
+    assert metrics("multi_class") == [
+        "rows",
+        "majority",
+        "accuracy",
+        "macro_f1",
+        "macro_auc",
+        "log_loss",
+    ]
     assert metrics("multi_label") == ["rows", "micro_f1", "macro_f1", "pr_auc", "log_loss"]
     assert "gauc" in metrics("binary")
     assert "gauc" not in metrics("binary", users=False)
@@ -58,7 +65,7 @@ def test_metrics_that_the_gate_may_name() -> None:
         ({**FLAGS, "labels": ["hot", "hot"]}, "names should all differ"),
         ({**FLAGS, "labels": []}, "at least 1 item"),
         ({**TAGS, "values": ["a|b"]}, "'a|b' contains the separator '|'"),
-        ({**TAGS, "threshold": 1}, "less than 1"),
+        ({**TAGS, "threshold": 1}, "give a probability between 0 and 1, or 'tuned', got 1"),
         ({**MOOD, "label": "click"}, "'click' is read as a number elsewhere"),
         ({**FLAGS, "labels": ["hot", "stars"]}, "'stars' is a regression task's label"),
         ({**TAGS, "label": "other"}, "'other' is the label of task 'other' already"),
@@ -84,7 +91,9 @@ def test_an_output_has_one_meaning() -> None:
 def test_events_do_not_make_classes() -> None:
     events = {"path": "e.csv", "labels": {"click": ["view"]}}
     source = {"events": events, "items": {"path": "i.csv", "key": "item_id"}}
-    with pytest.raises(ConfigError, match=r"label 'mood' is not made by source\.events\.labels"):
+    with pytest.raises(
+        ConfigError, match=r"tasks\.mood: the rows of source\.events have no classes"
+    ):
         make({"mood": MOOD}, source=source)
 
 

@@ -153,7 +153,7 @@ def test_matches_compare_a_history_with_the_candidate(preprocessor: Preprocessor
         encoded = model.encoding(x)
         history = tf.concat([encoded[n] for n in encoded if n.startswith("click")], axis=1)
         item = tf.concat([encoded["item_id"], encoded["category"]], axis=1)
-        features = model.ranking._features(encoded)
+        features = model.ranking._features(x, encoded)
         assert np.array_equal(features[:, -6:], history * item)
 
 

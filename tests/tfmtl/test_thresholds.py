@@ -75,6 +75,10 @@ def test_a_rare_label_takes_what_is_best_for_all() -> None:
     assert 0.1 < found[0] < 0.4
     assert found[1] == found[2]
     assert 0.1 < found[1] < 0.4
+    high = np.where(frequent > 0, 0.9, 0.8)
+    found = tuned(np.stack([frequent, rare], 1), np.stack([high, low], 1))
+    assert 0.8 < found[0] < 0.9
+    assert found[1] == 0.5
     assert tuned(np.zeros((4, 1)), np.full((4, 1), 0.3)).tolist() == [0.5]
     assert tuned(np.full((4, 1), NAN), np.full((4, 1), 0.3)).tolist() == [0.5]
 

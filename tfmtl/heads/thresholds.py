@@ -85,9 +85,12 @@ class ScoreCounts:
 
         It lies in the middle of the scores between which F1 is the largest. A label with positives
         of a weight below 10 says too little: it takes the threshold that is best for all labels
-        together, and 0.5 where there is no positive at all.
+        together, but at most 0.5, above which that of true probabilities never is.
+
+        Reference: Lipton, Elkan and Naryanaswamy, "Optimal thresholding of classifiers to maximize
+        F1 measure", ECML 2014: the best threshold is half of the best F1.
         """
-        pooled = _best(self.positives.sum(axis=0), self.negatives.sum(axis=0))
+        pooled = min(_best(self.positives.sum(axis=0), self.negatives.sum(axis=0)), START)
         return np.array(
             [
                 _best(positives, negatives) if positives.sum() >= _FEW else pooled
