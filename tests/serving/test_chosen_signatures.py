@@ -16,6 +16,7 @@ from serving.warmup_records import read_warmup, request_of
 from tfmtl.models.multi_task import MultiTaskModel
 
 
+@pytest.mark.slow
 def test_what_is_configured_is_exported_asked_and_warmed_up(tmp_path: Path) -> None:
     model = tiny.make_model({"serving": {"signatures": ["rank", "embed_item"]}})
     home = tmp_path / "model"

@@ -23,6 +23,8 @@ from tfmtl.models.multi_task import MultiTaskModel
 from tfmtl.preprocessing.preprocessor import Preprocessor
 from tfmtl.training.start_at_checkpoints import start_at_checkpoints
 
+pytestmark = pytest.mark.slow
+
 SIGNATURES = ["rank_rows", "rank", "retrieve", "embed_item"]
 
 

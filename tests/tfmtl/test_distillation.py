@@ -205,6 +205,7 @@ def test_a_hint_is_added(taught: Path) -> None:
     assert found["retrieve"] == without["retrieve"]
 
 
+@pytest.mark.slow
 def test_a_student_comes_nearer_to_its_teacher(taught: Path) -> None:
     student = make(4, distilling(weight=1.0, hint=0.1))
     student.compile(optimizer=keras.optimizers.Adam(0.02))

@@ -103,7 +103,10 @@ def test_items_are_drawn_as_often_as_their_frequency_says():
     np.testing.assert_allclose(counts / 100_000, wanted, atol=5e-3)
 
 
-@pytest.mark.parametrize("loss", ["all_items", {"kind": "sampled", "negatives": 5}])
+@pytest.mark.parametrize(
+    "loss",
+    ["all_items", pytest.param({"kind": "sampled", "negatives": 5}, marks=pytest.mark.slow)],
+)
 def test_a_model_learns_by_it(transformed: Path, loss):
     changes = {
         "tasks": {"retrieve": {**tiny.RAW["tasks"]["retrieve"], "loss": loss}},

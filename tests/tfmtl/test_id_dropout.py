@@ -31,6 +31,7 @@ def test_every_call_chooses_other_rows() -> None:
     assert (first != second).any()
 
 
+@pytest.mark.slow
 def test_training_moves_the_unknown_items_vector_only_with_dropout(tmp_path: Path) -> None:
     preprocessor = Preprocessor(tiny.make_config(), tiny.write_analysis(tmp_path))
     x, y, weights = tiny.batch(preprocessor)

@@ -144,6 +144,7 @@ def test_names_of_targets() -> None:
     assert not any("output" in name for name in names), "a head of one unit has rank 1 already"
 
 
+@pytest.mark.slow
 def test_training_learns_the_adapters_alone_and_saves_a_plain_model(
     transformed: Path, tmp_path: Path
 ) -> None:

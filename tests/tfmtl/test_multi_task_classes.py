@@ -228,7 +228,9 @@ def test_tuning_keeps_classes_and_adds_tasks() -> None:
     assert anew
     assert all("tags" in path for path in anew)
     more = make_model(vocabularies={**VOCABULARIES, "label.mood": ["calm", "gay"]})
-    with pytest.raises(ConfigError, match="must keep the 3 classes of the model it starts from, got 2"):
+    with pytest.raises(
+        ConfigError, match="must keep the 3 classes of the model it starts from, got 2"
+    ):
         transfer(source, more)
 
 

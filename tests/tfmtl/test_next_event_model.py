@@ -135,6 +135,7 @@ def test_context_is_joined_projected_and_added(model: MultiTaskModel) -> None:
     np.testing.assert_allclose(encoding(other)["acts"], expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_it_learns_and_comes_back_from_disk(model: MultiTaskModel, tmp_path: Path) -> None:
     given = inputs()
     labels = {

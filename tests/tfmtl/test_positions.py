@@ -147,6 +147,7 @@ def test_a_sequence_is_learnt_as_its_prefixes_are(transformed: Path):
     assert float(found) == pytest.approx(float(model.losses_by_task(*apart)["retrieve"]), rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["all_items", {"kind": "sampled", "negatives": 4}])
 def test_a_model_learns_sequences(transformed: Path, loss):
     config = tiny.make_config(

@@ -128,6 +128,7 @@ def test_merged_adapters_change_no_prediction_and_leave_nothing(transformed: Pat
     assert [variable.path for variable in model.trainable_variables] == trainable
 
 
+@pytest.mark.slow
 def test_training_saving_and_loading_without_the_checkpoint(
     transformed: Path, tmp_path: Path
 ) -> None:

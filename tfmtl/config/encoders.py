@@ -33,6 +33,8 @@ class Gru(Spec):
     kind: Literal["gru"] = "gru"
     units: Width | None = None
     """Width of the state, projected onto the items' width; that width where it is not given."""
+    dropout: Rate = 0.0
+    """Share of an item's numbers dropped in training before they are read."""
 
 
 class Lstm(Spec):
@@ -41,6 +43,8 @@ class Lstm(Spec):
     kind: Literal["lstm"] = "lstm"
     units: Width | None = None
     """Width of the state, projected onto the items' width; that width where it is not given."""
+    dropout: Rate = 0.0
+    """Share of an item's numbers dropped in training before they are read."""
 
 
 class SasRec(Spec):

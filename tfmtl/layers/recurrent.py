@@ -30,6 +30,8 @@ class Recurrent(HistoryEncoder):
         dim: width of an item.
         cell: `gru` or `lstm`.
         units: width of the state; `dim` where not given.
+        dropout: share of an item's numbers dropped in training before they are read, the same ones
+            of all items of a history.
         dtype: dtype policy.
 
     Call arguments:
@@ -50,6 +52,7 @@ class Recurrent(HistoryEncoder):
         dim: int,
         cell: Literal["gru", "lstm"],
         units: int | None = None,
+        dropout: float = 0.0,
         dtype: str = "float32",
         name: str | None = None,
     ) -> None:
@@ -58,6 +61,7 @@ class Recurrent(HistoryEncoder):
             "go_backwards": True,
             "return_sequences": True,
             "use_cudnn": False,
+            "dropout": dropout,
             "name": cell,
             "dtype": dtype,
         }
