@@ -22,9 +22,9 @@ from tfmtl.preprocessing.columns import SPLITS, TIME, USER, label
 
 TASK = "behaviour"
 ENCODERS: dict[str, dict[str, Any]] = {
-    "lstm": {"kind": "lstm"},
-    "gru": {"kind": "gru"},
-    "transformer": {"kind": "sasrec", "blocks": 1, "variant": "code", "dropout": 0.4},
+    "lstm": {"kind": "lstm", "units": 4, "dropout": 0.5},
+    "gru": {"kind": "gru", "units": 4, "dropout": 0.5},
+    "transformer": {"kind": "sasrec", "blocks": 1, "dropout": 0.7},
 }
 STRENGTHS = (1, 3, 10, 30, 100)
 """Events at the rates of all users with which each count begins."""
@@ -134,10 +134,11 @@ def measured(data: Path, work: Path, seeds: Sequence[int]) -> tuple[Table, list[
     known = baselines(transformed)
     for name, metrics in known.items():
         table.add(name, [metrics])
-    (history,) = config["features"]["history"]
+    acts, *others = config["features"]["history"]
     bars = []
     for name, encoder in ENCODERS.items():
-        own = changed(only(config, TASK), {"features.history": [{**history, "encoder": encoder}]})
+        histories = [{**acts, "encoder": encoder}, *others]
+        own = changed(only(config, TASK), {"features.history": histories})
         table.add(name, measure(own, transformed, seeds, _pick))
         for baseline, metrics in known.items():
             for metric, at_most in (("macro_auc", False), ("log_loss", True)):

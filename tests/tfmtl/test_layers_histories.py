@@ -118,6 +118,24 @@ def test_a_long_short_term_memory_by_numpy() -> None:
     np.testing.assert_allclose(encode(layer, rows, present, candidate), expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_dropout_takes_numbers_of_items_in_training_only(cell: str) -> None:
+    rows, present, candidate = batch([4, 1, 5])
+    plain, dropping = Recurrent(DIM, cell), Recurrent(DIM, cell, dropout=0.5)
+    encode(plain, rows, present, candidate)
+    encode(dropping, rows, present, candidate)
+    for own, variable in zip(dropping.trainable_variables, plain.trainable_variables, strict=True):
+        own.assign(variable)
+    given = (tf.constant(rows), tf.constant(present), tf.constant(candidate))
+    np.testing.assert_array_equal(dropping(*given), plain(*given))
+    # Each of a row's four numbers is doubled or 0, in all items alike: sixteen results.
+    masks = [[2.0 * (n >> i & 1) for i in range(DIM)] for n in range(2**DIM)]
+    expected = [encode(plain, rows * np.float32(m), present, candidate) for m in masks]
+    for _ in range(3):
+        for row, found in enumerate(dropping(*given, training=True).numpy()):
+            assert min(np.abs(found - one[row]).max() for one in expected) < 1e-5
+
+
 def normalised(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray) -> np.ndarray:
     centred = x - x.mean(axis=-1, keepdims=True)
     return centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-3) * gamma + beta
