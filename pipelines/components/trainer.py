@@ -20,6 +20,8 @@ def _reads(config: Config) -> Any:
         "serving": True,
         "pipeline": True,
         "training": {"checkpoints"},
+        "distillation": {"gate"},
+        "finetuning": True,
     }
     read = config.model_dump(mode="json", exclude=aside)
     return [read, dtype_policy(config.training)]
