@@ -82,7 +82,11 @@ def asked(address, version):
 
 
 @pytest.mark.parametrize(
-    ("program", "backend"), [("tensorflow_model_server", "binary"), ("docker", "docker")]
+    ("program", "backend"),
+    [
+        ("tensorflow_model_server", "binary"),
+        pytest.param("docker", "docker", marks=pytest.mark.slow),
+    ],
 )
 def test_the_real_servers_get_the_same_options(tmp_path, base, program, backend):
     process = start(tmp_path, program, backend, base)

@@ -111,6 +111,7 @@ def test_the_command(data, tmp_path):
     assert error.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_pusher_says_when_nothing_was_pushed(data, tmp_path):
     ungated = json.dumps(make_config().model_dump(mode="json"))
     where = ("--config-text", ungated, "--data", data, "--output", tmp_path / "out")

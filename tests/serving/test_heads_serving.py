@@ -24,7 +24,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.write_transformed(tmp_path_factory.mktemp("funnel") / "transformed")
 
 
-@pytest.mark.parametrize("funnel", ["esmm", "aitm", "escm2"])
+@pytest.mark.parametrize(
+    "funnel", ["esmm", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("aitm", "escm2"))]
+)
 def test_a_funnel_is_served(home: Path, tmp_path: Path, funnel: str) -> None:
     model = tiny.make_model(
         {"tasks": TASKS, "model.funnel": {"kind": funnel}, "serving.signatures": []}

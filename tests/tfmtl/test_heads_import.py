@@ -23,7 +23,7 @@ print("kept")
 
 @pytest.mark.parametrize(
     "before",
-    ["", "import tensorflow.keras; tf.keras.layers.Layer"],
+    ["", pytest.param("import tensorflow.keras; tf.keras.layers.Layer", marks=pytest.mark.slow)],
     ids=["untouched", "touched"],
 )
 def test_tf_keras_stays_keras_3(before: str) -> None:

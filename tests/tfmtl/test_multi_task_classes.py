@@ -88,7 +88,10 @@ def test_examples_hold_classes_and_lists_of_labels(transformed: Path) -> None:
 
 @pytest.mark.parametrize(
     ("trunk", "balancer"),
-    [({"kind": "shared_bottom"}, "uncertainty"), ({"kind": "mmoe", "experts": 2}, "pcgrad")],
+    [
+        ({"kind": "shared_bottom"}, "uncertainty"),
+        pytest.param({"kind": "mmoe", "experts": 2}, "pcgrad", marks=pytest.mark.slow),
+    ],
 )
 def test_training_saving_loading(
     trunk: dict, balancer: str, transformed: Path, tmp_path: Path

@@ -109,6 +109,7 @@ def test_a_step_changes_what_is_tuned_alone(transformed: Path, tuning: str) -> N
         assert changed >= {"words", "positions", *kernels}
 
 
+@pytest.mark.slow
 def test_merged_adapters_change_no_prediction_and_leave_nothing(transformed: Path) -> None:
     config = tuned.make_config(LORA)
     model = make_model(config, transformed)

@@ -136,6 +136,7 @@ def budget(transformed: Path, **spec):
     return train(tiny.make_config(changes), transformed)
 
 
+@pytest.mark.slow
 def test_steps_are_spent_and_no_more(transformed: Path):
     """64 rows are 32 steps an epoch; a decision needs 20 steps since the one before."""
     even = budget(transformed, steps=40, division="even")
