@@ -1,12 +1,13 @@
 """What frozen encoders of texts cost: a training step once vectors are kept, and making them.
 
 The step is that of the work, 20 features and an MMoE, with a title beside them; batches come from
-Parquet files as in a run. Texts are encoded by all-MiniLM-L6-v2, in turns with
-sentence-transformers.
+Parquet files as in a run. Texts, CrowdFlower's titles below $TFMTL_DATA, are encoded by
+all-MiniLM-L6-v2, in turns with sentence-transformers.
 """
 
 import csv
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -35,7 +36,6 @@ from tfmtl.training.examples import read_examples
 PEER, OURS = "sentence-transformers", "tfmtl"
 NONE, VECTOR, FROZEN = "no title", "vector in the rows", "frozen encoder"
 _WIDTH, _TEXTS = 384, 50_000
-_DATA = Path(__file__).parents[3] / "shared" / "data" / "crowdflower" / "relevance.csv"
 _TITLE: dict[str, Any] = {"name": "title", "dim": workload.DIM}
 _FEATURES: dict[str, dict[str, Any] | None] = {
     NONE: None,
@@ -161,7 +161,10 @@ def _encoding(work: Path, quick: bool) -> tuple[dict[str, float], float]:
 
 def _titles() -> list[str]:
     """Different product titles of the CrowdFlower data."""
-    if not _DATA.is_file():
-        raise FileNotFoundError(f"{_DATA}: expected the CrowdFlower data")
-    with _DATA.open(encoding="utf-8", newline="") as file:
+    path = Path(os.environ.get("TFMTL_DATA", "data")) / "crowdflower" / "relevance.csv"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: expected the CrowdFlower data; TFMTL_DATA is the directory that holds it"
+        )
+    with path.open(encoding="utf-8", newline="") as file:
         return list(dict.fromkeys(row["product_title"] for row in csv.DictReader(file)))
