@@ -178,3 +178,14 @@ def test_frozen_weights_with_adapters_go_free_after_a_training() -> None:
         assert len(model.trainable_variables) == everything  # 2 frozen, 2 factors
     assert len(model.trainable_variables) == everything
     assert not has_adapters(model)
+
+
+def test_adapters_learn_at_the_rate_of_the_part_they_are_in() -> None:
+    lora, rates = {"rank": 2, "targets": ["trunk"]}, {"trunk": 0.25}
+    changes = {"training.lora": lora, "training.optimizer.rates": rates}
+    model = tiny.make_model({**SMALL, **changes})
+    model.compile(optimizer="adam")
+    with learning_parts(model, tf.distribute.get_strategy()):
+        adapters = [v for v in model.trainable_variables if "lora_kernel" in v.path]
+        assert adapters
+        assert {v.rate_factor for v in adapters} == {0.25}

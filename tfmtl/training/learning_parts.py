@@ -25,7 +25,6 @@ def learning_parts(model: MultiTaskModel, strategy: tf.distribute.Strategy) -> I
         ConfigError: a pattern that matches no part, or a rank above a weight's.
     """
     spec = model.config.training
-    set_rates(model, spec.optimizer.rates)
     with building(strategy):
         adapted = learns_by_adapters(model)
         if not adapted:
@@ -34,6 +33,8 @@ def learning_parts(model: MultiTaskModel, strategy: tf.distribute.Strategy) -> I
         if adapted:
             adapt(model, spec.lora)
             model.optimizer.build(model.trainable_variables)
+    # Adapters have rates too.
+    set_rates(model, spec.optimizer.rates)
     yield
     merge(model)
     model.freeze()
