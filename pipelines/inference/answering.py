@@ -21,6 +21,7 @@ from tfmtl.config import Config
 from tfmtl.config.bulk_inference import BulkInference
 from tfmtl.models.catalogue import catalogue_inputs, embed_items
 from tfmtl.models.saved import CATALOGUE, load_model
+from tfmtl.models.traced import traced
 
 ITEMS, SCORES, VECTOR = "items", "scores", "vector"
 """Columns of the answers."""
@@ -63,11 +64,11 @@ class Answerer:
             self._catalogue,
             input_names(self.config, self._spec.outputs),
         )
-        self._rank = _traced(self.model.rank, self.model.inputs_spec)
+        self._rank = traced(self.model.rank, self.model.inputs_spec)
         if self.model.retrieval:
             names = self.config.query_features
             spec = {name: self.model.inputs_spec[name] for name in names}
-            self._query_vectors = _traced(self.model.query_vectors, spec)
+            self._query_vectors = traced(self.model.query_vectors, spec)
 
     @cached_property
     def vectors(self) -> np.ndarray:
@@ -183,11 +184,6 @@ class Answerer:
             made = function({n: tf.constant(inputs[n][start : start + size]) for n in names})
             parts.append(made if isinstance(made, dict) else {VECTOR: made})
         return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
-
-
-def _traced(function: Any, spec: Mapping[str, tf.TensorSpec]) -> Any:
-    """A graph of a function that takes batches of any size."""
-    return tf.function(lambda inputs: function(inputs), input_signature=[dict(spec)])
 
 
 def _vectors(values: np.ndarray) -> pa.Array:

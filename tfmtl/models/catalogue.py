@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfmtl.models.encoded_texts import encoded_texts
 from tfmtl.models.multi_task import MultiTaskModel
+from tfmtl.models.traced import traced
 
 _BATCH = 8192
 
@@ -31,10 +32,10 @@ def in_batches(
     function: Callable[[Mapping[str, tf.Tensor]], tf.Tensor], inputs: Mapping[str, np.ndarray]
 ) -> np.ndarray:
     """Applies a function of a batch to many rows."""
-    traced = tf.function(function, reduce_retracing=True)
+    of_batch = traced(function, {n: tf.TensorSpec(v.shape, v.dtype) for n, v in inputs.items()})
     rows = len(next(iter(inputs.values())))
     parts = [
-        traced({n: tf.constant(v[i : i + _BATCH]) for n, v in inputs.items()}).numpy()
+        of_batch({n: v[i : i + _BATCH] for n, v in inputs.items()}).numpy()
         for i in range(0, max(rows, 1), _BATCH)  # none gives an empty result of the right shape
     ]
     return np.concatenate(parts)

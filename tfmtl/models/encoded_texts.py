@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfmtl.models.multi_task import MultiTaskModel
+from tfmtl.models.traced import traced
 
 _TEXTS_AT_ONCE = 64
 """Texts of like lengths that are encoded together: there is little padding among them."""
@@ -31,14 +32,11 @@ def _encoded(model: MultiTaskModel, name: str, ids: np.ndarray) -> np.ndarray:
     distinct, places = np.unique(ids, axis=0, return_inverse=True)
     lengths = np.count_nonzero(distinct, axis=1)
     order = np.argsort(-lengths, kind="stable")
-    traced = tf.function(
-        lambda own: model.encoding.text_vectors({name: own})[name],
-        input_signature=[tf.TensorSpec([None, ids.shape[1]], tf.int32)],
-        autograph=False,
-    )
+    spec = {name: tf.TensorSpec(ids.shape, tf.int32)}
+    encode = traced(lambda own: model.encoding.text_vectors(own)[name], spec)
     dim = model.encoding.spec.projected[name]
     vectors = np.empty((len(distinct), dim), np.float32)
     for start in range(0, len(order), _TEXTS_AT_ONCE):
         rows = order[start : start + _TEXTS_AT_ONCE]
-        vectors[rows] = traced(tf.constant(distinct[rows])).numpy()
+        vectors[rows] = encode({name: distinct[rows]}).numpy()
     return vectors[places.reshape(-1)]

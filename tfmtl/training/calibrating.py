@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfmtl.heads.calibration import PlattScaling, fit_platt
 from tfmtl.models.multi_task import MultiTaskModel
+from tfmtl.models.traced import traced
 from tfmtl.training.examples import read_examples
 from tfmtl.training.stream_weights import stream_weights
 
@@ -57,12 +58,12 @@ class _Rows:
         self._model = model
         assert model.ranking is not None
         self._tasks = list(model.ranking.calibrations)
-        self._logits = tf.function(model.logits, reduce_retracing=True)
+        self._logits = traced(model.logits, model.inputs_spec)
         self._parts: dict[str, list[np.ndarray]] = {name: [] for name in self._tasks}
 
     def add(self, x: dict[str, tf.Tensor], y: dict[str, tf.Tensor], weights: tf.Tensor) -> None:
         amounts = stream_weights(self._model.config, x, y, weights)
-        logits, scenario = self._logits({name: x[name] for name in self._model.inputs_spec})
+        logits, scenario = self._logits(x)
         for name in self._tasks:
             part = [logits[name], y[name], amounts, tf.cast(scenario, tf.float32)]
             self._parts[name].append(np.stack([np.asarray(p, np.float64) for p in part]))

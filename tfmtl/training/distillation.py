@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from tfmtl.config import Config, MultiClassTask, RegressionTask, RetrievalTask
 from tfmtl.models.saved import load_model
+from tfmtl.models.traced import traced
 from tfmtl.preprocessing import columns
 from tfmtl.preprocessing.tables import label_vocabulary, read_vocabulary
 from tfmtl.training.errors import TrainingError
@@ -117,12 +118,12 @@ class _Teacher:
             and config.distillation.hint_of(task)
             and not isinstance(config.tasks[task], RetrievalTask)
         ]
-        self._answer = tf.function(self._answered, reduce_retracing=True)
+        self._answer = traced(self._answered, self.model.inputs_spec)
 
     def __call__(self, x: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Probabilities, numbers, vectors and representations of rows, by column."""
         own = self.translate(x) if self.translate else x
-        answer = self._answer({name: own[name] for name in self.model.inputs_spec})
+        answer = self._answer(own)
         found = {column: values.numpy() for column, values in answer.items()}
         for task, ordered in self._ordered.items():
             found[columns.soft_label(task)] = ordered(found[columns.soft_label(task)])

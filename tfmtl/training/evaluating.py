@@ -31,6 +31,7 @@ from tfmtl.evaluation import (
 from tfmtl.heads.thresholds import START
 from tfmtl.models.multi_task import MultiTaskModel
 from tfmtl.models.saved import CATALOGUE
+from tfmtl.models.traced import traced
 from tfmtl.preprocessing import columns
 from tfmtl.preprocessing.tables import label_vocabulary, read_vocabulary
 from tfmtl.training.examples import Batch, read_examples
@@ -124,7 +125,7 @@ def measure(
         queries = MeasuredQueries(
             model, config, transformed, retrieval[0], past, translate, evaluation
         )
-    rank = tf.function(model.rank, reduce_retracing=True)
+    rank = traced(model.rank, model.inputs_spec)
     total = ds.dataset(transformed / split, format="parquet").count_rows()
     done = 0
     for x, y, w in _batches(transformed / split, config, total):

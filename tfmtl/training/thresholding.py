@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 from tfmtl.heads.thresholds import ScoreCounts
 from tfmtl.models.multi_task import MultiTaskModel
+from tfmtl.models.traced import traced
 from tfmtl.training.examples import read_examples
 from tfmtl.training.stream_weights import stream_weights
 
@@ -33,9 +33,9 @@ def tune_thresholds(model: MultiTaskModel, split: Path) -> dict[str, np.ndarray]
     if not layers or not any(split.glob("*.parquet")):
         return {}
     counts = {name: ScoreCounts(layer.labels) for name, layer in layers.items()}
-    rank = tf.function(model.rank, reduce_retracing=True)
+    rank = traced(model.rank, model.inputs_spec)
     for x, y, weights in read_examples(split, model.config, batch_size=_BATCH, shuffle=False):
-        found = rank({name: x[name] for name in model.inputs_spec})
+        found = rank(x)
         amounts = stream_weights(model.config, x, y, weights)
         for name, counted in counts.items():
             rows = (len(amounts), -1)
