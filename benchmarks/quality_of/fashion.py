@@ -53,7 +53,8 @@ def measured(data: Path, work: Path, seeds: Sequence[int]) -> tuple[Table, list[
     for share in SHARES:
         table.add(f"{PEER}, {share}", [_of_peer(work / share, counted)])
         for name, spec in models().items():
-            config = configuration(spec, epochs=spec["epochs"][share])
+            dropout = spec.get("dropout", {}).get(share, 0.0)
+            config = configuration(spec["texts"], spec["epochs"][share], dropout)
             transformed = transform(config, work / share, work / f"{share} {name}")
             runs = [_trained(config, seed, transformed, counted) for seed in seeds]
             table.add(f"{name}, {share}", runs)
@@ -89,7 +90,7 @@ def _bars(table: Table, metric: str) -> list[Bar]:
 
 
 def models() -> dict[str, dict[str, Any]]:
-    """How each model reads a name, and its epochs by share of the rows."""
+    """How each model reads a name, its epochs and its dropout by share of the rows."""
     words = {"name": "words", "dim": 64, "length": 16, "min_count": 1}
     filters = {"kind": "cnn", "filters": 512, "width": 3, "dropout": 0.3}
     attention = {"kind": "transformer", "blocks": 1, "heads": 4, "dropout": 0.2}
@@ -100,27 +101,37 @@ def models() -> dict[str, dict[str, Any]]:
     return {
         CNN: {"texts": [cnn], "epochs": short},
         TRANSFORMER: {"texts": [{**words, "encoder": attention}], "epochs": short},
-        PRETRAINED: {"texts": [vector, cnn], "epochs": short},
+        PRETRAINED: {
+            "texts": [vector, cnn],
+            "epochs": {"all": 8, "a tenth": 24},
+            "dropout": {"all": 0.3, "a tenth": 0.5},
+        },
         ALONE: {"texts": [vector], "epochs": {"all": 16, "a tenth": 20}},
     }
 
 
-def configuration(spec: Mapping[str, Any], epochs: int) -> dict[str, Any]:
+def configuration(
+    texts: Sequence[Mapping[str, Any]], epochs: int, dropout: float
+) -> dict[str, Any]:
     """The configuration of a model.
 
     Args:
-        spec: as `models` has it.
+        texts: how it reads a name.
         epochs: how many.
+        dropout: of the layer that the tasks share.
     """
     column = {"column": "productDisplayName", "kind": "text"}
     return {
         "name": "fashion",
         "source": {"impressions": {"path": "styles.csv", "item": "id", "user": None, "time": None}},
-        "features": {"item": [{**column, **text} for text in spec["texts"]]},
+        "features": {"item": [{**column, **text} for text in texts]},
         "tasks": {
             task: {"kind": "multi_class", "label": task, "class_balance": 0.5} for task in TASKS
         },
-        "model": {"trunk": {"kind": "shared_bottom", "units": [512]}, "tower": []},
+        "model": {
+            "trunk": {"kind": "shared_bottom", "units": [512], "dropout": dropout},
+            "tower": [],
+        },
         "training": {
             "epochs": epochs,
             "batch_size": 128,

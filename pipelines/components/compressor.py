@@ -3,11 +3,12 @@
 For every variant of `serving.variants` values lose their rows, or weights are stored as bfloat16 or
 int8, or both; the model is measured on the test split as it then is, and written as a SavedModel
 that is asked as the full one was. A variant that is good enough is pushed as `NAME-VARIANT`, for TF
-Serving a model beside the full one.
+Serving a model beside the full one; of others the figures are kept.
 """
 
 import json
 import math
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -64,7 +65,8 @@ def Compressor(
     The artifact holds `variants.json`, by variant: the `version`, null where nothing was pushed,
     for the `reason` given; the `bytes` of its weights and of its SavedModel, and the `latency` of
     100 candidates ranked or one request answered; its `metrics`; all beside the full model's; and
-    how many values of each vocabulary it has `kept`. Beside it lie the SavedModels, `VARIANT/`.
+    how many values of each vocabulary it has `kept`. Beside it lie the SavedModels of those that
+    are good enough, `VARIANT/`.
     """
     told: dict[str, Any] = {}
     if pushed_version(pushed.path) is not None:
@@ -128,11 +130,11 @@ def _make(
         )
         told["overall"] = {task: found.tasks[task]["overall"] for task in found.tasks}
         told["reason"] = too_bad(told["metrics"], spec.tolerance)
-        if told["reason"] is None:
-            rows = served_rows(examples.path, config)
-            fitness = checked(trained, home, directory, rows, context.progress, compression)
-            if fitness["reasons"]:
-                told["reason"] = f"TF Serving would refuse it: {fitness['reasons'][0]}"
+        rows = served_rows(examples.path, config)
+        fitness = checked(trained, home, directory, rows, context.progress, compression)
+        if fitness["reasons"]:
+            told["reason"] = f"TF Serving would refuse it: {fitness['reasons'][0]}"
+            shutil.rmtree(directory)
     return told
 
 
@@ -152,7 +154,7 @@ def _compare(
     from serving.validation.latency import side_by_side
     from tfmtl.models.saved import load_model
 
-    made = {name: variants / name for name, one in told.items() if one["reason"] is None}
+    made = {name: variants / name for name in told if (variants / name).is_dir()}
     if not made:
         return
     config = context.config
@@ -175,6 +177,7 @@ def _push(context: Context, name: str, told: dict[str, Any], directory: Path) ->
 
     overall = told.pop("overall")
     if told["reason"] is not None:
+        shutil.rmtree(directory, ignore_errors=True)
         return
     config = context.config
     base_path = _beside(context.serving / config.served_name, name)

@@ -95,7 +95,7 @@ def test_variants_are_pushed_served_and_not_made_twice(tmp_path: Path) -> None:
     def tfmtl(*words: object) -> str:
         program = [sys.executable, "-c", "from pipelines.cli import main; main()"]
         done = subprocess.run(
-            [*program, *map(str, words)], capture_output=True, text=True, check=False, timeout=300
+            [*program, *map(str, words)], capture_output=True, text=True, check=False, timeout=900
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -106,7 +106,8 @@ def test_variants_are_pushed_served_and_not_made_twice(tmp_path: Path) -> None:
     run += ["--set", "training.epochs=1", "--set", gate]
     run += ["--set", "serving.signatures=[rank]", "--set"]
     small = "small: {storage: int8, prune: {fewer_than: 20}, tolerance: 1}"
-    run += [f"serving.variants={{int8: {{tolerance: 1}}, bfloat16: {{tolerance: 0}}, {small}}}"]
+    bare = "bare: {prune: {fewer_than: 1000000}, tolerance: 0}"
+    run += [f"serving.variants={{int8: {{tolerance: 1}}, {bare}, {small}}}"]
     printed = tfmtl(*run)
     assert "weights MB" in printed
     assert "small has kept" in printed
@@ -132,9 +133,11 @@ def test_variants_are_pushed_served_and_not_made_twice(tmp_path: Path) -> None:
         for name in ("shop", "shop-int8")
     )
     assert small < 0.75 * full  # the items and their vectors are stored in full
-    for kind in ("int8", "bfloat16"):
-        if told[kind]["version"] is None:
-            assert "the tolerance is" in told[kind]["reason"]
-            assert not (served / f"shop-{kind}").exists()
+    assert told["bare"]["version"] is None
+    assert "the tolerance is" in told["bare"]["reason"]
+    assert told["bare"]["saved_model_bytes"] < told["bare"]["full_saved_model_bytes"]
+    assert told["bare"]["latency"]["p50"] > 0
+    assert not (served / "shop-bare").exists()
+    assert not (tmp_path / "out/artifacts/variants/bare").exists()
     tfmtl(*run)
     assert [path.name for path in (served / "shop-int8").iterdir()] == ["1"]
