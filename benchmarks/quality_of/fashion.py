@@ -97,13 +97,16 @@ def models() -> dict[str, dict[str, Any]]:
     minilm_l6 = {"kind": "pretrained", "checkpoint": minilm()}
     cnn = {**words, "encoder": filters}
     vector = {"name": "vector", "dim": 384, "length": 32, "encoder": minilm_l6}
-    short = {"all": 8, "a tenth": 16}
+    epochs = {"all": 8, "a tenth": 24}
     return {
-        CNN: {"texts": [cnn], "epochs": short},
-        TRANSFORMER: {"texts": [{**words, "encoder": attention}], "epochs": short},
+        CNN: {"texts": [cnn], "epochs": epochs, "dropout": {"a tenth": 0.5}},
+        TRANSFORMER: {
+            "texts": [{**words, "encoder": attention}],
+            "epochs": {"all": 8, "a tenth": 16},
+        },
         PRETRAINED: {
             "texts": [vector, cnn],
-            "epochs": {"all": 8, "a tenth": 24},
+            "epochs": epochs,
             "dropout": {"all": 0.3, "a tenth": 0.5},
         },
         ALONE: {"texts": [vector], "epochs": {"all": 16, "a tenth": 20}},
