@@ -45,11 +45,7 @@ PLAIN: dict[str, Any] = {
 }
 TAUGHT: dict[str, Any] = {
     **PLAIN,
-    "distillation": {
-        "teachers": [{"changes": TEACHER}],
-        "weight": 0.9,
-        "tasks": {"click": {"weight": 0.5}},  # clicks are many: their labels say enough
-    },
+    "distillation": {"teachers": [{"changes": TEACHER}], "weight": 0.3},
 }
 
 
