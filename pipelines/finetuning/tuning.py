@@ -7,7 +7,7 @@ those of a first model.
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,9 @@ from pipelines.preprocess.encoding import Encoder
 from pipelines.preprocess.examples import Examples
 from pipelines.preprocess.record_batches import whole
 from pipelines.preprocess.writing import write_json, write_parquet
-from tfmtl.config import Config, Feature, NumericFeature, load
+from tfmtl.config import Config, Feature, NumericFeature, TextFeature, load
 from tfmtl.preprocessing import columns
+from tfmtl.preprocessing.encoders import encoding_name, frozen_texts
 from tfmtl.preprocessing.tables import (
     read_moments,
     vocabulary_path,
@@ -166,12 +167,13 @@ def keep_items(
     """Adds the base's items that the newer data lacks to Transform's catalogue.
 
     They come last, so that the rows' `meta/item` stays right. Their inputs are made anew from
-    their raw columns.
+    their raw columns; vectors of texts are taken as they are where the encoder is the same.
     """
     path = transformed / CATALOGUE
     items, before = pq.read_table(path), pq.read_table(base / CATALOGUE)
     gone = before.filter(pc.invert(pc.is_in(before.column(KEY), whole(items.column(KEY)))))
-    kept = _encoded(gone, examples.config, Encoder(examples, statistics))
+    held = _held_vectors(examples.config, statistics, base)
+    kept = _encoded(gone, examples.config, Encoder(examples, statistics), held)
     try:
         kept = kept.select(items.column_names).cast(items.schema)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
@@ -186,8 +188,22 @@ def keep_items(
     return summary
 
 
-def _encoded(items: pa.Table, config: Config, encoder: Encoder) -> pa.Table:
-    """Rows of another model's catalogue with the inputs of this one."""
+def _held_vectors(config: Config, statistics: Path, base: Path) -> list[str]:
+    """Features of text whose vectors the base's catalogue has as this model reads them."""
+    before, held = load(base / "config.yaml").features.by_name, []
+    of_items = {feature.name for feature in config.features.item}
+    for text in frozen_texts(config):
+        old = before.get(text.name)
+        if text.name not in of_items or not (isinstance(old, TextFeature) and old.frozen):
+            continue
+        same = encoding_name(base, old) == encoding_name(statistics, text)
+        if same and old.raw == text.raw:
+            held.append(text.name)
+    return held
+
+
+def _encoded(items: pa.Table, config: Config, encoder: Encoder, held: Collection[str]) -> pa.Table:
+    """Rows of another model's catalogue with the inputs of this one, of which some are held."""
     reads = {read.column for made in item_inputs(config) for read in made.reads}
     missing = {raw(name) for name in reads}.difference(items.column_names)
     if missing:
@@ -197,7 +213,8 @@ def _encoded(items: pa.Table, config: Config, encoder: Encoder) -> pa.Table:
         )
     names = [KEY, TITLE, columns.SAMPLING_PROBABILITY, *map(raw, reads)]
     arrays = {name: whole(items.column(name)) for name in names}
-    arrays |= encoded(config, encoder, {name: arrays[raw(name)] for name in reads})
+    arrays |= encoded(config, encoder, {name: arrays[raw(name)] for name in reads}, held)
+    arrays |= {name: whole(items.column(name)) for name in held}
     return pa.table(arrays)
 
 

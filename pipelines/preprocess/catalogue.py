@@ -1,6 +1,6 @@
 """The catalogue: every item once, with its raw columns and the model's inputs."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import apache_beam as beam
@@ -182,11 +182,15 @@ def make(
     return pa.table(arrays)
 
 
-def encoded(config: Config, encoder: Encoder, raws: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
-    """The inputs that features of items make of raw columns, by name."""
+def encoded(
+    config: Config, encoder: Encoder, raws: Mapping[str, pa.Array], known: Collection[str] = ()
+) -> dict[str, pa.Array]:
+    """The inputs that features of items make of raw columns, by name, those left out that are
+    known."""
     return {
         made.name: column(encoder.of_columns(made.name, [raws[read.column] for read in made.reads]))
         for made in item_inputs(config)
+        if made.name not in known
     }
 
 

@@ -38,6 +38,7 @@ def copy_encoders(config: Config, data: Path, output: Path, base: Path | None = 
     if not names:
         return []
     from tfmtl.layers.pretrained.checkpoint import CheckpointError, open_checkpoint
+    from tfmtl.layers.pretrained.weights import weights_by_path
 
     (output / ENCODERS).mkdir(parents=True)
     kept = read_encoders(base) if base is not None else {}
@@ -48,6 +49,7 @@ def copy_encoders(config: Config, data: Path, output: Path, base: Path | None = 
             path = encoder_path(base, name)
         try:
             checkpoint = open_checkpoint(path)
+            weights_by_path(checkpoint)  # those that do not fit are told before hours are spent
             checkpoint.save(output / ENCODERS / checkpoint.fingerprint)
         except (CheckpointError, ImportError) as error:
             raise PipelineError(f"features: checkpoint '{name}': {error}") from None

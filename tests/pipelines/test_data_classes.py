@@ -184,6 +184,20 @@ def test_found_classes_beyond_the_limit_are_missing_and_counted(tmp_path):
     assert any("labels of the train rows name none of its 2 classes" in w for w in warnings)
 
 
+def test_a_class_that_no_training_row_has_is_no_class_and_counted(tmp_path, found):
+    """It cannot be predicted: its rows have no label for the task, and stay for the others."""
+    unseen = next(item for item, row in transformed(found).items() if row["split"] == "test")
+    moods = [MOODS[i % len(MOODS)].strip() or "calm" for i in range(60)]
+    moods[int(unseen[1:])] = "never seen"
+    ran = run(tmp_path, {name: TASKS[name] for name in ("mood", "flags")}, mood=moods)
+    assert sorted(classes_of(ran, "mood")) == ["calm", "gay", "sad"]
+    row = transformed(ran)[unseen]
+    assert (row["split"], row["label/mood"]) == ("test", None)
+    assert row["label/flags"][0] == int(unseen[1:]) % 2
+    outside = ran.summaries["StatisticsGen"]["classes"]["mood"]["outside"]
+    assert outside == {"train": 0, "validation": 0, "test": 1}
+
+
 @pytest.mark.parametrize(
     ("tasks", "columns", "message"),
     [

@@ -1,5 +1,6 @@
 """Vectors of texts that are kept from run to run, and the encoder behind them, asked by Beam."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +150,39 @@ def test_a_second_run_encodes_new_texts_only(ran: Ran, data: Path, tmp_path: Pat
 def test_a_missing_checkpoint_is_one_line(data: Path, tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match=r"checkpoint 'none'.*there is no directory"):
         run_components(text_config(checkpoint="none"), data, tmp_path, count=2)
+
+
+def _truncated(weights: Path) -> None:
+    weights.write_bytes(weights.read_bytes()[:-1000])
+
+
+def _of_another_shape(weights: Path) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    given = load_file(weights)
+    given["encoder.layer.1.output.dense.bias"] = np.zeros(7, np.float32)
+    save_file(given, weights)
+
+
+def _without_a_word_piece(weights: Path) -> None:
+    path = weights.parent / "vocab.txt"
+    path.write_text(path.read_text().replace("hats\n", ""))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_truncated, r"model.safetensors: no whole weights file .* copy it anew"),
+        (_of_another_shape, r"output.dense.bias should be 32, as config.json says, got 7; the fil"),
+        (_without_a_word_piece, r"has 86 word pieces and the encoder 87 embeddings; the tokenizer"),
+    ],
+)
+@pytest.mark.parametrize("tuning", ["frozen", "lora"])
+def test_a_damaged_checkpoint_is_one_line_before_anything_is_encoded(
+    tmp_path: Path, tuning: str, damage: Callable[[Path], None], message: str
+) -> None:
+    write_shop(tmp_path, items=ITEMS)
+    damage(tiny_checkpoint(tmp_path / "tiny") / "model.safetensors")
+    with pytest.raises(PipelineError, match=f"checkpoint 'tiny': .*{message}") as raised:
+        run_components(text_config(tuning=tuning), tmp_path, tmp_path / "run", count=2)
+    assert "\n" not in str(raised.value)

@@ -11,11 +11,14 @@ from data_components import COMPONENTS, ROWS, run_components, shop_config, write
 
 from pipelines.components import statistics_gen, trainer
 from pipelines.components.base import Context, PipelineError
-from pipelines.finetuning.finetune import transform
+from pipelines.finetuning.finetune import _with, transform
 from pipelines.finetuning.forgetting import Base
 from pipelines.finetuning.growing import grow_vocabularies
 from pipelines.finetuning.tuning import keep_analysis, keep_items, tuning
+from pipelines.pipeline import components
+from pipelines.preprocess.encoding import Encoder
 from pipelines.preprocess.examples import Examples
+from tests.tiny_encoder import tiny_checkpoint
 from tfmtl.config import dump, parse
 from tfmtl.preprocessing.tables import (
     Moments,
@@ -207,6 +210,44 @@ def test_transform_takes_config_and_vocabularies_of_the_newest_version(first, tm
     assert list(result.steps)[-1] == "Transform"
     boundaries = result.steps["ExampleGen"].summary["split"]
     assert (boundaries["validation_from"], boundaries["test_from"]) == (71, 86)
+
+
+def test_further_training_learns_from_labels_alone():
+    config = shop_config(distillation={"teachers": [{"run": "larger"}]})
+    names = [[step.name for step in components(own)] for own in (config, _with(config, 2, [], 0.5))]
+    assert "Distiller" in names[0]
+    assert "Trainer" not in names[0]
+    assert names[1] == [step.name for step in components(shop_config())]
+    tuned = _with(config, 2, ["trunk"], 0.5).training
+    assert (tuned.epochs, tuned.freeze) == (2, ["trunk"])
+    assert tuned.optimizer.dense.learning_rate == 0.5
+
+
+def test_vectors_of_kept_items_are_those_of_the_base(tmp_path, monkeypatch):
+    """A catalogue of a million texts is not encoded again because a newer log lacks its items."""
+    pytest.importorskip("tensorflow_text", reason='needs the extra: pip install "tfmtl[text]"')
+    data = tmp_path / "data"
+    write_shop(data)
+    tiny_checkpoint(data / "tiny", width=8, layers=1)
+    features = shop_config().model_dump(mode="json")["features"]
+    encoder = {"kind": "pretrained", "checkpoint": "tiny"}
+    title = {"name": "title", "column": "name", "kind": "text", "length": 8, "dim": 4}
+    features["item"].append({**title, "encoder": encoder})
+    first = run_components(shop_config(features=features), data, tmp_path / "first")
+    base = make_base(tmp_path / "base", first)
+    write_shop(data, NEWER, NEWER_ITEMS)
+    newer = run_components(first.config, data, tmp_path / "newer")
+    known = {row["key"]: row["title"] for row in first.rows("transformed/catalogue.parquet")}
+    encoded = []
+    of_columns = Encoder.of_columns
+    monkeypatch.setattr(
+        Encoder, "of_columns", lambda self, *a: encoded.append(a[0]) or of_columns(self, *a)
+    )
+    keep_items_of(newer, newer.summaries["Transform"], base)
+    after = {row["key"]: row["title"] for row in newer.rows("transformed/catalogue.parquet")}
+    assert all(after[key] == known[key] for key in ("i2", "i3", "i5"))
+    assert "title" not in encoded
+    assert "brand" in encoded
 
 
 def test_transform_without_a_pushed_model_says_so(tmp_path):

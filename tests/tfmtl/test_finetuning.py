@@ -22,6 +22,15 @@ def test_a_model_of_another_name_takes_everything_over() -> None:
     assert all(np.array_equal(before[path], after[path]) for path in before)
 
 
+def test_the_random_numbers_of_a_dropout_are_nothing_that_was_learnt() -> None:
+    query = tiny.make_raw()["features"]["query"]
+    encoder = {"kind": "cnn", "filters": 2, "dropout": 0.5}
+    changes = {"features.query": [{**query[0], "encoder": encoder}]}
+    base, tuned = tiny.make_model(changes), tiny.make_model(changes)
+    assert any("seed_generator" in path for path in values(tuned))
+    assert transfer(base, tuned) == []
+
+
 def test_a_new_task_starts_anew_and_leaves_the_others() -> None:
     base = tiny.make_model()
     tuned = tiny.make_model({"tasks": {**TASKS, "buy": {"kind": "binary", "label": "cart"}}})

@@ -22,9 +22,11 @@ from tfmtl.models.multi_task import MultiTaskModel
 from tfmtl.optimizers import build_optimizer
 from tfmtl.preprocessing.encoders import encoder_path
 from tfmtl.preprocessing.preprocessor import Preprocessor
+from tfmtl.training.extending import extended, transfer
 from tfmtl.training.start_at_checkpoints import start_at_checkpoints
 from tfmtl.training.trainer import train
 
+TEXTS = ("title_words", "query")
 LORA = {"tuning": "lora", "lora": {"rank": 2}}
 
 
@@ -199,3 +201,50 @@ def test_adapters_that_the_encoder_cannot_have(transformed: Path, lora: dict, me
 def test_an_unknown_checkpoint(transformed: Path) -> None:
     with pytest.raises(ValueError, match="`encoders` should have the checkpoint 'encoder' of feat"):
         MultiTaskModel(tuned.make_config(LORA), tiny.sizes(tuned.VOCABULARIES))
+
+
+def test_tuning_goes_on_from_a_frozen_encoder_where_it_was(
+    transformed: Path, tmp_path: Path
+) -> None:
+    """The model is another only by where its vectors come from: it predicts what it did."""
+    frozen = tuned.make_config({})
+    base = make_model(frozen, transformed)
+    config = tuned.make_config(LORA)
+    model = extended(base, config, transformed)
+    x, _, _ = tiny.batch(Preprocessor(config, transformed), 8)
+    read = {name: load_encoder(encoder_path(transformed, "encoder"))(x[name]) for name in TEXTS}
+    expected, found = base({**x, **read}), model(x)
+    for task in expected:
+        np.testing.assert_allclose(found[task], expected[task], atol=1e-5)
+    untouched = make_model(config, transformed)
+    assert transfer(base, untouched) == ["encoders/encoder"]
+
+
+def test_tuning_goes_on_from_what_the_encoder_has_learnt(transformed: Path) -> None:
+    """Under another name, tuned otherwise, and one of two encoders: files and weights decide."""
+    base = make_model(tuned.make_config({"tuning": "full"}), transformed)
+    (learnt,) = base.encoding.texts.encoders.values()
+    for variable in learnt.variables:
+        variable.assign(variable.numpy() + 0.01)
+    raw = tuned.make_config(LORA).model_dump(mode="json")
+    for side in ("item", "query"):
+        raw["features"][side][-1]["encoder"]["checkpoint"] = "moved"
+    raw["features"]["query"][0]["encoder"]["checkpoint"] = "other"
+    config = tiny.parse(raw)
+    about = base.encoders["encoder"]
+    encoders = {"other": {**about, "fingerprint": "0"}, "moved": about}
+    sizes = Preprocessor(config, transformed).vocabulary_sizes
+    model = MultiTaskModel(config, sizes, "float32", encoders)
+    assert transfer(base, model) == ["encoders/other"]
+    moved = model.encoding.texts.encoders["moved", "lora"]
+    for one, other in zip(moved.variables, learnt.variables, strict=True):
+        np.testing.assert_array_equal(one, other)
+    other = model.encoding.texts.encoders["other", "lora"]
+    assert not np.any(np.array(other.words))
+
+
+def test_a_tuned_encoder_does_not_become_a_frozen_one(transformed: Path) -> None:
+    base = make_model(tuned.make_config({"tuning": "full"}), transformed)
+    frozen = make_model(tuned.make_config({}), transformed)
+    with pytest.raises(ConfigError, match=r"encoder of 'title_words' was tuned.*give tuning: full"):
+        transfer(base, frozen)

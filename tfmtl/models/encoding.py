@@ -82,6 +82,11 @@ class Encoding(keras.layers.Layer):
             for name, dim in inputs.projected.items()
         }
         with keras.name_scope(name):
+            # Built here, their variables have the same paths wherever they are called first.
+            for own, projection in self.projections.items():
+                text = inputs.texts.get(own)
+                width = text.shape.width if text else inputs.spec[own].shape[1]
+                projection.build((None, width))
             self.texts = PretrainedTexts(inputs.texts, dtype)
         self.built = True
 

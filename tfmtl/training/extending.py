@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from tfmtl.config import Config, ConfigError
+from tfmtl.config import Config, ConfigError, TextFeature
 from tfmtl.layers.embedding import EmbeddingCollection
 from tfmtl.models.multi_task import MultiTaskModel
 from tfmtl.models.ranking import RankingNetwork
@@ -21,10 +21,13 @@ from tfmtl.preprocessing.tables import (
 )
 from tfmtl.training.number_bounds import start_at_quantiles
 from tfmtl.training.rated import Rated
+from tfmtl.training.start_at_checkpoints import start_at_checkpoints
 from tfmtl.training.trainer import start_at_label_means
 
 UNKNOWN = 1
 """Row of what a vocabulary does not know, the first one."""
+_DRAWN = "seed_generator_state"
+"""Where a dropout is in its random numbers: nothing learnt, and numbered by the process."""
 
 
 def extended(model: MultiTaskModel, config: Config, transformed: str | Path) -> MultiTaskModel:
@@ -70,19 +73,22 @@ def begin(target: MultiTaskModel, source: MultiTaskModel, transformed: Path) -> 
     """
     if source.home is not None:
         check_vocabularies(target.config, source.home, transformed)
+    start_at_checkpoints(target, transformed)
     start_at_label_means(target, transformed / "train")
     start_at_quantiles(target, transformed / "train")
     return transfer(source, target)
 
 
 def transfer(source: MultiTaskModel, target: MultiTaskModel) -> list[str]:
-    """Copies the weights that both models have: tables by their names, the rest by their paths.
+    """Copies the weights that both models have: tables by their names, pretrained encoders by
+    their checkpoints, the rest by their paths.
 
     Tasks may differ. Scenarios may be added after those there were, and values at the end of
     vocabularies.
 
     Returns:
-        Tables, as `embedding/TABLE`, and paths of the target's variables that were not copied.
+        Tables, as `embedding/TABLE`, encoders, as `encoders/CHECKPOINT`, and paths of the target's
+        other variables that were not copied.
 
     Raises:
         ConfigError: a weight of one would come to stand for something else in the other.
@@ -90,13 +96,14 @@ def transfer(source: MultiTaskModel, target: MultiTaskModel) -> list[str]:
     _check_alike(source, target)
     tables = target.encoding.embedding
     anew = _transfer_tables(source.encoding.embedding, tables)
-    done = {id(variable) for variable in tables.variables}
+    anew += _transfer_encoders(source, target)
+    done = {id(variable) for variable in (*tables.variables, *target.encoding.texts.variables)}
     if source.ranking and target.ranking:
         done |= {id(v) for v in target.ranking.trunk.take_over(source.ranking.trunk)}
     known = {_path(source, variable): variable for variable in source.variables}
     for variable in target.variables:
         old = known.get(_path(target, variable))
-        if id(variable) in done:
+        if id(variable) in done or variable.name == _DRAWN:
             continue
         if old is not None and old.shape == variable.shape:
             variable.assign(old.numpy())
@@ -152,6 +159,25 @@ def _transfer_tables(source: EmbeddingCollection, target: EmbeddingCollection) -
     return [f"{target.name}/{name}" for name in target.tables if name not in copied]
 
 
+def _transfer_encoders(source: MultiTaskModel, target: MultiTaskModel) -> list[str]:
+    """Copies what tuned encoders of texts have learnt; names those that the source has not tuned.
+
+    Their paths say nothing: encoders are numbered in the order of the features.
+    """
+    anew = []
+    old = source.encoding.texts.encoders
+    for (checkpoint, tuning), encoder in target.encoding.texts.encoders.items():
+        mark = target.encoders[checkpoint]["fingerprint"]
+        known = [key for key in old if source.encoders[key[0]]["fingerprint"] == mark]
+        if not known:
+            anew.append(f"encoders/{checkpoint}")
+            continue
+        best = max(known, key=lambda key: key[1] == tuning)
+        for one, other in zip(encoder.variables, old[best].variables, strict=True):
+            one.assign(other.numpy())
+    return anew
+
+
 def _new_rows(table: str, rows: np.ndarray, count: int) -> np.ndarray:
     """Where added rows of a table start: a scenario at the mean of the others, a value at what
     stood for it as long as it was unknown."""
@@ -202,6 +228,14 @@ def _check_alike(source: MultiTaskModel, target: MultiTaskModel) -> None:
                 f"{task.kind}; give the new task a name of its own"
             )
     _check_tables(source.encoding.embedding, target.encoding.embedding)
+    for name, text in source.encoding.texts.texts.items():
+        feature = target.config.features.by_name[name]
+        if isinstance(feature, TextFeature) and feature.frozen:
+            raise ConfigError(
+                f"features: the encoder of '{name}' was tuned ({text.encoder.tuning}) in the model "
+                "that is tuned, got tuning: frozen, which reads the checkpoint as it came; to "
+                "leave the encoder as it is give tuning: full and training.freeze: [encoders/texts]"
+            )
     for name in source.config.class_tasks.keys() & target.config.class_tasks.keys():
         sizes = [m.vocabulary_sizes[label_vocabulary(name)] for m in (source, target)]
         if len(set(sizes)) > 1:
