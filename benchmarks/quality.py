@@ -18,6 +18,7 @@ from benchmarks.quality_of import (
     adult,
     beauty,
     budgets,
+    cold_start,
     crowdflower,
     fashion,
     lora,
@@ -42,6 +43,7 @@ SECTIONS = {
     "crowdflower": crowdflower,
     "fashion": fashion,
     "lora": lora,
+    "cold_start": cold_start,
     "taobao": taobao,
 }
 SEEDS = (1, 2, 3)
